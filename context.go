@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Record is what one request leaves in the access log. It is filled on the way
+// and written once at the end. It is safe for concurrent use through Update.
+type Record struct {
+	mu sync.Mutex
+	Fields
+}
+
+// Fields are the facts of a Record.
+type Fields struct {
+	ID        string // the gateway's own request id
+	Start     time.Time
+	Door      Door
+	Operation string // S3 operation name, or the REST route's name
+	Caller    string
+	Bucket    string
+	Key       string
+	Backend   string // request id of the backend's answer
+	Cache     string // "hit", "miss" or ""
+	Hint      string // for the log at DEBUG: the likely cause of a refusal
+	Err       error
+}
+
+// Update changes the record under its lock.
+func (r *Record) Update(change func(*Fields)) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.Fields)
+}
+
+// Snapshot copies the facts as they are now. A nil record gives zero facts.
+func (r *Record) Snapshot() Fields {
+	if r == nil {
+		return Fields{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Fields
+}
+
+type recordKey struct{}
+
+// WithRecord puts the record of a request into its context.
+func WithRecord(ctx context.Context, r *Record) context.Context {
+	return context.WithValue(ctx, recordKey{}, r)
+}
+
+// RecordFrom gives the record of the request, nil when there is none; a nil
+// *Record takes updates and forgets them.
+func RecordFrom(ctx context.Context) *Record {
+	r, _ := ctx.Value(recordKey{}).(*Record)
+	return r
+}
