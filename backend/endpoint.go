@@ -1,0 +1,84 @@
+package backend
+
+import (
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// Endpoint says where a backend is and how it wants to be spoken to.
+type Endpoint struct {
+	// Name stands for the backend in logs and cache keys.
+	Name string
+	// URL is scheme and host, with a port where it is not the scheme's own.
+	URL *url.URL
+	// Socket is the path of a unix socket that is dialled in place of URL's
+	// host; empty means TCP.
+	Socket string
+	// Region signs outbound requests.
+	Region string
+	// PathStyle puts the bucket into the path; otherwise it is the first label
+	// of the host.
+	PathStyle bool
+	// Credentials sign outbound requests.
+	Credentials aws.CredentialsProvider
+	// Trailers is true when the backend takes bodies with a trailing checksum
+	// (STREAMING-UNSIGNED-PAYLOAD-TRAILER). Without it the gateway checks the
+	// trailer and sends the plain body.
+	Trailers bool
+	// VerifyPayload makes the gateway compare a signed payload hash itself,
+	// for a backend that is not trusted to.
+	VerifyPayload bool
+	// FileKeys is true when the backend maps keys to files and so cleans
+	// paths: keys that would alias another are refused before they reach it.
+	FileKeys bool
+}
+
+// AWSEndpoint gives the URL of AWS S3 in a region
+// (https://docs.aws.amazon.com/general/latest/gr/s3.html).
+func AWSEndpoint(region string) *url.URL {
+	suffix := "amazonaws.com"
+	if strings.HasPrefix(region, "cn-") {
+		suffix = "amazonaws.com.cn"
+	}
+	return &url.URL{Scheme: "https", Host: "s3." + region + "." + suffix}
+}
+
+// target gives host and path of a bucket and key in this endpoint's style.
+func (e *Endpoint) target(bucket, key string) (host, path string) {
+	host = e.URL.Host
+	base := strings.TrimSuffix(e.URL.Path, "/")
+	switch {
+	case bucket == "":
+		return host, base + "/"
+	case e.virtualHost(bucket):
+		return bucket + "." + host, base + "/" + key
+	case key == "":
+		return host, base + "/" + bucket
+	default:
+		return host, base + "/" + bucket + "/" + key
+	}
+}
+
+// virtualHost reports whether a bucket goes into the host name. A dotted name
+// does not fit the wildcard certificate of an HTTPS endpoint, and an IP address
+// has no sub-domains.
+func (e *Endpoint) virtualHost(bucket string) bool {
+	if e.PathStyle || net.ParseIP(e.URL.Hostname()) != nil {
+		return false
+	}
+	return e.URL.Scheme != "https" || !strings.Contains(bucket, ".")
+}
+
+// ObjectURL is the plain URL of an object at the backend, as its clients would
+// write it. public replaces the endpoint's own address where it is not nil.
+func (e *Endpoint) ObjectURL(public *url.URL, bucket, key string) *url.URL {
+	at := *e
+	if public != nil {
+		at.URL = public
+	}
+	host, path := at.target(bucket, key)
+	return &url.URL{Scheme: at.URL.Scheme, Host: host, Path: path}
+}

@@ -1,0 +1,124 @@
+package backend
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// maxErrorDocument bounds what is read of an error answer.
+const maxErrorDocument = 64 << 10
+
+// MessageAccessDenied is what both doors say when the backend refuses the
+// gateway itself, whatever it gave as its reason.
+const MessageAccessDenied = "Access denied to S3 bucket"
+
+// ownFault lists the codes by which a backend refuses the gateway's own
+// credentials, clock or address. A client can do nothing about them, and their
+// texts name the backend's keys.
+var ownFault = map[string]bool{
+	"InvalidAccessKeyId":           true,
+	"SignatureDoesNotMatch":        true,
+	"ExpiredToken":                 true,
+	"InvalidToken":                 true,
+	"RequestTimeTooSkewed":         true,
+	"AuthorizationHeaderMalformed": true,
+	"PermanentRedirect":            true,
+	"TemporaryRedirect":            true,
+}
+
+// document is the S3 error document
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+type document struct {
+	XMLName xml.Name `xml:"Error"`
+	Code    string   `xml:"Code"`
+	Message string   `xml:"Message"`
+	Region  string   `xml:"Region"`
+}
+
+// ReadError turns an answer with a failing status into an error, and reads (a
+// bounded part of) its body. It does not close it.
+func ReadError(resp *http.Response) *gateway.Error {
+	var d document
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorDocument))
+	if err == nil && len(raw) > 0 {
+		err = xml.Unmarshal(raw, &d)
+	}
+	if d.Code == "" {
+		d.Code = codeByStatus(resp)
+	}
+	return Refused(resp.StatusCode, d.Code, d.Message, err)
+}
+
+// Refused is the error for a backend's refusal: its own status, code and
+// message, unless it refused the gateway and not the client.
+func Refused(status int, code, message string, cause error) *gateway.Error {
+	if status >= 300 && status < 400 && status != http.StatusNotModified {
+		code = "PermanentRedirect"
+	}
+	if ownFault[code] {
+		return &gateway.Error{
+			Code:       gateway.ServiceUnavailable,
+			Message:    MessageAccessDenied,
+			RetryAfter: retryAfter,
+			Err:        errors.New("the backend refused the gateway: " + code + ": " + message),
+		}
+	}
+	return &gateway.Error{Code: gateway.Code(code), Message: message, Status: status, Err: cause}
+}
+
+// codeByStatus names an answer without a document, as HEAD answers are.
+func codeByStatus(resp *http.Response) string {
+	if code := resp.Header.Get("X-Amz-Error-Code"); code != "" {
+		return code
+	}
+	switch resp.StatusCode {
+	case http.StatusNotFound:
+		return string(gateway.NoSuchKey)
+	case http.StatusForbidden:
+		return string(gateway.AccessDenied)
+	case http.StatusPreconditionFailed:
+		return string(gateway.PreconditionFailed)
+	case http.StatusRequestedRangeNotSatisfiable:
+		return string(gateway.InvalidRange)
+	case http.StatusMethodNotAllowed:
+		return string(gateway.MethodNotAllowed)
+	case http.StatusConflict:
+		return string(gateway.Conflict)
+	case http.StatusBadRequest:
+		return string(gateway.InvalidRequest)
+	case http.StatusServiceUnavailable:
+		return string(gateway.ServiceUnavailable)
+	}
+	return string(gateway.Internal)
+}
+
+// FromSDK turns an error of the typed client into the same errors that
+// ReadError gives.
+func FromSDK(err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *gateway.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	var api smithy.APIError
+	var answer *awshttp.ResponseError
+	if !errors.As(err, &answer) {
+		return unreachable(err)
+	}
+	code, message := codeByStatus(answer.Response.Response), ""
+	// The SDK names an answer without a document after its status line, or
+	// UnknownError; codeByStatus knows better.
+	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" && api.ErrorCode() != "NotFound" {
+		code, message = api.ErrorCode(), api.ErrorMessage()
+	}
+	return Refused(answer.HTTPStatusCode(), code, message, err)
+}

@@ -1,0 +1,79 @@
+package backend
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Bounds of the connection to a backend. None of them bounds a whole request:
+// a long upload may take as long as it moves.
+const (
+	dialTimeout = 5 * time.Second
+	// responseHeaderTimeout runs from the last byte of the request. A store
+	// that joins parts or copies within itself may take minutes before its
+	// first byte.
+	responseHeaderTimeout = 5 * time.Minute
+	// idleConnTimeout stays under the idle limits of the stores met so far, so
+	// that a request seldom meets a connection the store has just closed.
+	idleConnTimeout       = 30 * time.Second
+	expectContinueTimeout = time.Second
+	idleConns             = 256
+	// copyBuffer carries bodies; 64 KiB is where larger buffers stopped paying.
+	copyBuffer = 64 << 10
+)
+
+// newTransport makes the connections to one endpoint. Compression is off: it
+// would be asked for behind the signature, and undone on the way back.
+func newTransport(e Endpoint) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dial := dialer.DialContext
+	proxy := http.ProxyFromEnvironment
+	if e.Socket != "" {
+		proxy = nil
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", e.Socket)
+		}
+	}
+	return &http.Transport{
+		Proxy:                 proxy,
+		DialContext:           dial,
+		DisableCompression:    true,
+		ForceAttemptHTTP2:     false,
+		MaxIdleConns:          idleConns,
+		MaxIdleConnsPerHost:   idleConns,
+		IdleConnTimeout:       idleConnTimeout,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: responseHeaderTimeout,
+		ExpectContinueTimeout: expectContinueTimeout,
+		ReadBufferSize:        copyBuffer,
+		WriteBufferSize:       copyBuffer,
+	}
+}
+
+// logged writes one line at DEBUG for each request that goes to the backend.
+// The query stays out of it: a presigned one would carry a signature.
+type logged struct {
+	next http.RoundTripper
+	log  zerolog.Logger
+	now  func() time.Time
+}
+
+// RoundTrip passes the request on and logs how it went.
+func (t *logged) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.log.GetLevel() > zerolog.DebugLevel {
+		return t.next.RoundTrip(r)
+	}
+	start := t.now()
+	resp, err := t.next.RoundTrip(r)
+	line := t.log.Debug().Str("method", r.Method).Str("host", r.URL.Host).
+		Str("path", r.URL.EscapedPath()).Dur("took", t.now().Sub(start)).Err(err)
+	if resp != nil {
+		line = line.Int("status", resp.StatusCode).Str("backend_request_id", resp.Header.Get("X-Amz-Request-Id"))
+	}
+	line.Msg("backend call")
+	return resp, err
+}
