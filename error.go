@@ -33,8 +33,10 @@ const (
 	InvalidPartOrder            Code = "InvalidPartOrder"
 	InvalidRange                Code = "InvalidRange"
 	InvalidRequest              Code = "InvalidRequest"
+	InvalidToken                Code = "InvalidToken"
 	InvalidURI                  Code = "InvalidURI"
 	KeyTooLong                  Code = "KeyTooLongError"
+	MalformedTrailer            Code = "MalformedTrailerError"
 	MalformedXML                Code = "MalformedXML"
 	MethodNotAllowed            Code = "MethodNotAllowed"
 	MissingContentLength        Code = "MissingContentLength"
@@ -67,8 +69,8 @@ func Codes() []Code {
 		BucketAlreadyExists, Conflict, EntityTooLarge, EntityTooSmall,
 		ExpiredLink, IncompleteBody, Internal, InvalidAccessKeyID,
 		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidPart,
-		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidURI, KeyTooLong,
-		MalformedXML, MethodNotAllowed, MissingContentLength,
+		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidToken, InvalidURI,
+		KeyTooLong, MalformedTrailer, MalformedXML, MethodNotAllowed, MissingContentLength,
 		MissingSecurityHeader, NoSuchBucket, NoSuchKey, NoSuchUpload,
 		NotAcceptable, NotImplemented, PreconditionFailed, QuotaExceeded,
 		RequestTimeTooSkewed, RequestTimeout, SHA256Mismatch,
