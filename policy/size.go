@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/codeguardians/s3gateway"
+)
+
+// CheckSize judges a size in bytes: declared, of a copy's source, or the sum of
+// all parts. The error is a *gateway.Error with code EntityTooLarge, and with
+// the elements that S3 gives with it. A negative n is a size not known, and
+// passes.
+func (l Limits) CheckSize(n int64) error {
+	if l.MaxSize <= 0 || n <= l.MaxSize {
+		return nil
+	}
+	return tooLarge(l.MaxSize).With("ProposedSize", strconv.FormatInt(n, 10))
+}
+
+func tooLarge(most int64) *gateway.Error {
+	return gateway.Errorf(gateway.EntityTooLarge, "File too large. Maximum size: %d bytes", most).
+		With("MaxSizeAllowed", strconv.FormatInt(most, 10)).With("Setting", "MAX_FILE_SIZE")
+}
+
+// NewSizeReader hands out at most max bytes of r and fails with EntityTooLarge
+// as soon as r has one more; the error stays. What counts is what r gives, so
+// it stands after chunk decoding. With a max of 0 it is r itself.
+func NewSizeReader(r io.Reader, max int64) io.Reader {
+	if max <= 0 {
+		return r
+	}
+	return &sizeReader{src: r, max: max, left: max}
+}
+
+type sizeReader struct {
+	src       io.Reader
+	max, left int64
+	err       error
+}
+
+// Read asks the source for one byte more than is left, so that an object of
+// exactly the limit passes and a longer one is noticed without a read ahead.
+func (s *sizeReader) Read(p []byte) (int, error) {
+	if s.err != nil || len(p) == 0 {
+		return 0, s.err
+	}
+	if int64(len(p)) > s.left {
+		p = p[:s.left+1]
+	}
+	n, err := s.src.Read(p)
+	if int64(n) > s.left {
+		n, err = int(s.left), tooLarge(s.max)
+	}
+	s.left -= int64(n)
+	s.err = err
+	return n, err
+}
+
+// Part is a part of a multipart upload as the backend lists it. Size is in bytes.
+type Part struct {
+	Number int
+	Size   int64
+}
+
+// CheckParts judges a multipart upload before it is completed: the size of the
+// whole object, and, while a type rule holds, that its first bytes were seen. A
+// type rule needs part 1 (InvalidPart), and, when it is not the only part, a
+// part 1 of at least SniffLen bytes (EntityTooSmall): behind an empty part 1 any
+// bytes could follow unseen. parts are those that the document names.
+func (l Limits) CheckParts(parts []Part) error {
+	var sum, first int64 = 0, -1
+	for _, p := range parts {
+		if p.Number == 1 {
+			first = p.Size
+		}
+		if p.Size < 0 || sum > math.MaxInt64-p.Size {
+			return gateway.Errorf(gateway.InvalidPart, "The sizes of the parts do not add up.")
+		}
+		sum += p.Size
+	}
+	if err := l.CheckSize(sum); err != nil || !l.Types.NeedsBytes() {
+		return err
+	}
+	if first < 0 {
+		return gateway.Errorf(gateway.InvalidPart,
+			"Part 1 is missing: while ALLOWED_FILE_TYPES holds, an upload begins with part 1.")
+	}
+	if first < SniffLen && len(parts) > 1 {
+		return gateway.Errorf(gateway.EntityTooSmall,
+			"Part 1 is smaller than %d bytes: while ALLOWED_FILE_TYPES holds, the type is judged by its first bytes.", SniffLen)
+	}
+	return nil
+}
