@@ -25,11 +25,13 @@ func (g *generations[K]) shard(k K) uint64 { return maphash.Comparable(g.seed, k
 // at gives the generation of a name now.
 func (g *generations[K]) at(k K) uint64 { return g.counter[g.shard(k)] }
 
-// unchanged reports whether nothing happened to a name since it was at then and
-// nothing is happening.
-func (g *generations[K]) unchanged(k K, then uint64, now time.Time) bool {
+// unchanged reports whether nothing happened to a name since it was at a
+// generation, and nothing is happening. since is when that was: a write of
+// unknown outcome may take effect after the look of a reader who looked too
+// early, however late he tells.
+func (g *generations[K]) unchanged(k K, generation uint64, since time.Time) bool {
 	s := g.shard(k)
-	return g.changes[k] == 0 && g.counter[s] == then && !now.Before(g.blocked[s])
+	return g.changes[k] == 0 && g.counter[s] == generation && !since.Before(g.blocked[s])
 }
 
 func (g *generations[K]) begin(k K) {

@@ -138,18 +138,17 @@ func (m *Metadata) Fill(k Key) *Filling {
 }
 
 // Put keeps a copy of the backend's answer, unless a change of the object or of
-// its bucket began or ended since Fill, or is under way, or ended unknown less
-// than the TTL ago.
+// its bucket began or ended since Fill, or is under way, or had ended unknown less
+// than the TTL before Fill.
 func (f *Filling) Put(e Entry) {
 	if f == nil || size(e.Header) > maxHeaderBytes {
 		return
 	}
 	m, o := f.m, f.key.object()
 	a := answer{Entry{Header: e.Header.Clone()}, f.since.Add(m.ttl), f.bucket}
-	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.objects.unchanged(o, f.object, now) || !m.buckets.unchanged(o.bucket, f.bucket, now) {
+	if !m.objects.unchanged(o, f.object, f.since) || !m.buckets.unchanged(o.bucket, f.bucket, f.since) {
 		return
 	}
 	variants, ok := m.lru.Get(o)

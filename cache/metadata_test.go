@@ -197,6 +197,16 @@ func TestUnknownOutcomeKeepsTheObjectOutForTheTTL(t *testing.T) {
 	wantHit(t, m, key("a"), 2)
 }
 
+// The write may take effect between the reader's look and the end of the wait.
+func TestFillTakenWhileTheOutcomeIsUnknownIsDroppedLaterToo(t *testing.T) {
+	m, c := newCache(10)
+	m.Change("b", "files", "a").Done(false)
+	f := m.Fill(key("a"))
+	c.advance(ttl + 1)
+	f.Put(etag(1))
+	wantMiss(t, m, key("a"))
+}
+
 func TestDeferredUnknownDoesNothingAfterAKnownEnd(t *testing.T) {
 	m, _ := newCache(10)
 	func() {
