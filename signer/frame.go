@@ -1,0 +1,96 @@
+package signer
+
+import (
+	"encoding/base64"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// frameChunk is the size of every chunk but the last of the gateway's own
+// framing, in bytes.
+const frameChunk = 64 << 10
+
+// FrameTrailer frames b as STREAMING-UNSIGNED-PAYLOAD-TRAILER for a backend that
+// checks the trailing checksum itself, and gives the exact length of the frame,
+// for Content-Length. The final chunk and the trailer come only after b was
+// proven. The request that carries it needs Content-Encoding aws-chunked,
+// x-amz-decoded-content-length (b.Length) and x-amz-trailer (b.TrailerName). A
+// body without trailer is given back as it is, with its own length.
+func FrameTrailer(b *Body) (body io.ReadCloser, length int64) {
+	if b.TrailerName() == "" {
+		return b, b.Length()
+	}
+	return &frameReader{body: b, left: b.Length()}, frameLength(b)
+}
+
+func frameLength(b *Body) int64 {
+	chunk := func(n int64) int64 { return int64(len(strconv.FormatInt(n, 16))) + 2 + n + 2 }
+	full, rest := b.Length()/frameChunk, b.Length()%frameChunk
+	length := full * chunk(frameChunk)
+	if rest > 0 {
+		length += chunk(rest)
+	}
+	h, _ := NewChecksum(strings.TrimPrefix(b.TrailerName(), checksumPrefix))
+	value := base64.StdEncoding.EncodedLen(h.Size())
+	return length + int64(len("0\r\n")+len(b.TrailerName())+len(":")+value+len("\r\n\r\n"))
+}
+
+// frameReader writes chunk headers and the end around the bytes of body.
+type frameReader struct {
+	body  *Body
+	frame []byte // framing not yet handed out
+	left  int64  // payload bytes that no chunk header announced yet
+	chunk int64  // payload bytes left in the open chunk
+	open  bool   // a chunk was announced and not closed
+	ended bool
+}
+
+func (f *frameReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(f.frame) == 0 && f.chunk == 0 {
+		if f.ended {
+			return 0, io.EOF
+		}
+		if err := f.advance(); err != nil {
+			return 0, err
+		}
+	}
+	if len(f.frame) > 0 {
+		n := copy(p, f.frame)
+		f.frame = f.frame[n:]
+		return n, nil
+	}
+	n, err := f.body.Read(p[:min(int64(len(p)), f.chunk)])
+	f.chunk -= int64(n)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF // a Body gives Length bytes or its own error
+	}
+	return n, err
+}
+
+// advance closes the open chunk and announces the next one, or writes the end.
+func (f *frameReader) advance() error {
+	f.frame = f.frame[:0]
+	if f.open {
+		f.frame, f.open = append(f.frame, "\r\n"...), false
+	}
+	if f.left > 0 {
+		f.chunk = min(f.left, frameChunk)
+		f.left -= f.chunk
+		f.frame = append(strconv.AppendInt(f.frame, f.chunk, 16), "\r\n"...)
+		f.open = true
+		return nil
+	}
+	if err := f.body.prove(); err != nil {
+		return err
+	}
+	f.frame = append(f.frame, "0\r\n"+f.body.TrailerName()+":"+f.body.TrailerValue()+"\r\n\r\n"...)
+	f.ended = true
+	return nil
+}
+
+// Close closes the body.
+func (f *frameReader) Close() error { return f.body.Close() }

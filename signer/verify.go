@@ -1,0 +1,297 @@
+package signer
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// Secrets finds the secret of an access key. It must be safe for concurrent use.
+type Secrets interface {
+	Secret(accessKeyID string) (secret string, ok bool)
+}
+
+// Verifier proves inbound requests. Set it up once and do not copy it after
+// use; Verify is safe for concurrent use.
+type Verifier struct {
+	// Secrets is required. An empty secret counts as no secret.
+	Secrets Secrets
+	// Regions are the accepted regions of a credential scope; the first is
+	// named in refusals. Empty means us-east-1.
+	Regions []string
+	// PublicHost is host[:port] under which clients reach the gateway, in
+	// addition to the Host that arrives; "" for none.
+	PublicHost string
+	// ForwardedHost gives the X-Forwarded-Host of a trusted proxy, "" for any
+	// other peer. Nil means never.
+	ForwardedHost func(*http.Request) string
+	// BucketOf gives the bucket that a host names in virtual-host style, ""
+	// for none. A signature over another host than the received one counts only
+	// if both name the same bucket. Nil means that no host names a bucket.
+	BucketOf func(host string) string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	keys    keyCache
+	buffers sync.Pool // of *[]byte, for canonical requests
+}
+
+// Verify is the one authentication step, taken before anything looks at the
+// body or its mode. A request without any signature gives an anonymous Auth; a
+// request with a wrong one gives a *gateway.Error whose Err, for the log, names
+// the likely cause. r must be as received, t its ParseTarget.
+func (v *Verifier) Verify(r *http.Request, t Target) (*Auth, error) {
+	promoted := t.Promoted()
+	if err := checkDuplicates(r.Header, t, promoted); err != nil {
+		return nil, err
+	}
+	c, err := readClaim(r.Header, t)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		if err := checkAnonymous(r.Header, t); err != nil {
+			return nil, err
+		}
+		return &Auth{Anonymous: true, PayloadHash: UnsignedPayload, Promoted: promoted}, nil
+	}
+	if err := v.checkClaim(r.Header, t, c); err != nil {
+		return nil, err
+	}
+	payload, err := payloadOf(r.Header, promoted, c)
+	if err != nil {
+		return nil, err
+	}
+	a := &Auth{
+		AccessKeyID: c.accessKeyID, Presigned: c.presigned, Time: c.time, Expires: c.expires,
+		SignedHeaders: c.names, PayloadHash: payload.value, Promoted: promoted,
+	}
+	return a, v.prove(r, t, c, payload, a)
+}
+
+// readClaim finds the one form of authentication; nil when there is none.
+// Requests with two are refused: every check would have to guess which counts.
+func readClaim(h http.Header, t Target) (*claim, error) {
+	values := h["Authorization"]
+	presigned := isPresigned(t)
+	v2 := t.Has("AWSAccessKeyId") || t.Has("Signature")
+	forms := len(values)
+	if presigned {
+		forms++
+	}
+	if v2 {
+		forms++
+	}
+	switch {
+	case forms > 1:
+		return nil, gateway.Errorf(gateway.InvalidArgument, "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified").
+			With("ArgumentName", "Authorization")
+	case v2:
+		return nil, errSignatureV2()
+	case presigned:
+		return parsePresigned(t)
+	case len(values) == 0:
+		return nil, nil
+	}
+	scheme, _, _ := strings.Cut(values[0], " ")
+	switch scheme {
+	case algorithm:
+		return parseAuthorization(values[0])
+	case algorithmECDSA:
+		return nil, errECDSA()
+	case "AWS":
+		return nil, errSignatureV2()
+	}
+	return nil, gateway.Errorf(gateway.InvalidArgument, "Unsupported Authorization Type").With("ArgumentName", "Authorization")
+}
+
+func errSignatureV2() *gateway.Error {
+	return gateway.Errorf(gateway.InvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+}
+
+// checkClaim applies every rule that needs no secret.
+func (v *Verifier) checkClaim(h http.Header, t Target, c *claim) error {
+	dated := c.presignedDate
+	if !c.presigned {
+		dated = func() error { return c.requestDate(h) }
+	}
+	if err := dated(); err != nil {
+		return err
+	}
+	if err := v.checkScope(c); err != nil {
+		return err
+	}
+	if t.Has(querySecurityToken) || len(h["X-Amz-Security-Token"]) > 0 {
+		return errToken()
+	}
+	if err := checkSigned(h, c); err != nil {
+		return err
+	}
+	return c.checkTime(v.now())
+}
+
+func (v *Verifier) now() time.Time {
+	if v.Now == nil {
+		return time.Now()
+	}
+	return v.Now()
+}
+
+// checkScope pins date, region, service and terminator: the region is used to
+// derive the key and for nothing else.
+func (v *Verifier) checkScope(c *claim) error {
+	regions := v.Regions
+	if len(regions) == 0 {
+		regions = []string{"us-east-1"}
+	}
+	prefix := ""
+	if c.presigned {
+		prefix = "Error parsing the X-Amz-Credential parameter; "
+	}
+	s := c.scope
+	switch {
+	case s.terminator != terminator:
+		return c.malformed(prefix+`incorrect terminal %q. This endpoint uses "aws4_request".`, s.terminator)
+	case s.service != serviceS3:
+		return c.malformed(prefix+`incorrect service %q. This endpoint belongs to "s3".`, s.service)
+	case !slices.Contains(regions, s.region):
+		return c.malformed(prefix+"the region '%s' is wrong; expecting '%s'", s.region, regions[0]).With("Region", regions[0])
+	case s.date != c.date[:len(dateISO)]:
+		return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", s.date, c.date[:len(dateISO)])
+	}
+	return nil
+}
+
+// prove computes the signature and, when it is the client's, completes a.
+func (v *Verifier) prove(r *http.Request, t Target, c *claim, payload payloadClaim, a *Auth) error {
+	key, known := v.keyFor(c)
+	p := proof{
+		key: key, claim: c, scope: c.scope.String(), signature: decodeSignature(c.signature),
+		canonical: canonical{r: r, query: sortedQuery(t.Query), names: c.names, signedHeaders: c.signedHeaders},
+	}
+	first := variant{host: r.Host, path: t.signedPath, payload: payload.variants[0]}
+	match, ok := v.search(&p, t, payload, first, known)
+	switch {
+	case !known:
+		return errUnknownKey(c)
+	case !ok:
+		return p.refuse(first, t)
+	case !payload.signed && !strings.EqualFold(payload.value, match.payload):
+		return headersNotSigned([]string{"x-amz-content-sha256"})
+	}
+	a.Host = match.host
+	a.chain = chain{key: p.key, date: c.date, scope: p.scope, signature: c.signature}
+	return nil
+}
+
+// keyFor gives the claim's signing key. For an unknown caller it is a dummy that
+// costs the same, so that time tells nothing.
+func (v *Verifier) keyFor(c *claim) (key *signingKey, known bool) {
+	id := c.accessKeyID
+	secret, ok := v.Secrets.Secret(id)
+	known = ok && secret != ""
+	if !known {
+		id, secret = "", "no secret"
+	}
+	return v.keys.get(keyName{id, c.scope.date, c.scope.region}, secret), known
+}
+
+func errUnknownKey(c *claim) *gateway.Error {
+	return gateway.Errorf(gateway.InvalidAccessKeyID, "The AWS Access Key Id you provided does not exist in our records.").
+		With("AWSAccessKeyId", c.accessKeyID)
+}
+
+func errToken() *gateway.Error {
+	return gateway.Errorf(gateway.InvalidToken, "The provided token is malformed or otherwise invalid: the keys of this gateway have no session token.")
+}
+
+// maxRetried bounds the canonical request that is tried in other readings, so
+// that a refusal never costs much more than an acceptance.
+const maxRetried = 16 << 10
+
+// search tries the likely reading first, then hosts, the path as sent, and the
+// spellings of the payload line.
+func (v *Verifier) search(p *proof, t Target, payload payloadClaim, first variant, known bool) (variant, bool) {
+	buf, _ := v.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer v.release(buf)
+	ok := false
+	*buf, ok = p.matches((*buf)[:0], first)
+	if ok || !known || len(*buf) > maxRetried || !p.complete() {
+		return first, ok && known
+	}
+	paths := []string{t.signedPath}
+	if t.RawPath != t.signedPath {
+		paths = append(paths, t.RawPath)
+	}
+	for _, host := range v.hosts(p.canonical.r) {
+		for _, path := range paths {
+			for _, line := range payload.variants {
+				tried := variant{host: host, path: path, payload: line}
+				if *buf, ok = p.matches((*buf)[:0], tried); ok {
+					return tried, true
+				}
+			}
+		}
+	}
+	return first, false
+}
+
+// release keeps a buffer for the next request unless a huge request grew it.
+func (v *Verifier) release(buf *[]byte) {
+	if cap(*buf) <= 4*maxRetried {
+		v.buffers.Put(buf)
+	}
+}
+
+// proof is one signature being checked.
+type proof struct {
+	claim     *claim
+	key       *signingKey
+	scope     string
+	signature []byte // nil when it is none
+	canonical canonical
+}
+
+// complete reports whether every signed header arrived: an absent one is not an
+// empty one.
+func (p *proof) complete() bool { return p.missing() == "" }
+
+func (p *proof) missing() string {
+	for _, name := range p.canonical.names {
+		if name != "host" && len(headerValues(p.canonical.r, name)) == 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// matches builds the reading in buf and compares signatures in constant time.
+func (p *proof) matches(buf []byte, v variant) ([]byte, bool) {
+	buf = p.canonical.append(buf, v)
+	var stack [256]byte
+	sum := p.key.sign(appendStringToSign(stack[:0], p.claim.date, p.scope, buf))
+	return buf, hmac.Equal(sum[:], p.signature) && p.complete()
+}
+
+// decodeSignature wants 64 lower-case hexadecimal digits: another spelling of
+// the same bytes would be a second valid signature.
+func decodeSignature(s string) []byte {
+	if len(s) != hex.EncodedLen(sha256.Size) || s != strings.ToLower(s) {
+		return nil
+	}
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		return nil
+	}
+	return b
+}
