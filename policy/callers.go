@@ -80,7 +80,7 @@ type apiKey struct {
 }
 
 // Format prints nothing of the credentials, for every verb.
-func (c *Callers) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[callers]") }
+func (Callers) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[callers]") }
 
 // NewCallers checks and takes the callers. It reports every problem at once,
 // without a secret in it.
