@@ -1,0 +1,196 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// setting is one row of the table of settings.
+type setting struct {
+	// name is the environment variable; the YAML name is its lower case.
+	name string
+	// def is the default as it would be written, "" for none.
+	def string
+	// derived says what stands in for the default when others decide it.
+	derived string
+	// meaning is one line for the reference.
+	meaning string
+	// secret texts are never shown, in problems neither.
+	secret bool
+	// quiet texts are not shown in problems: an access key variable often gets
+	// the secret by mistake.
+	quiet bool
+	// list takes a YAML sequence too.
+	list bool
+	// notYet is refused with any value but the default: a protection that does
+	// nothing would deceive.
+	notYet bool
+	// ignored says why the setting does nothing; it is warned about.
+	ignored string
+	// value binds the field of Config; nil when ignored.
+	value value
+}
+
+// settings is the one table of settings, in the order of the reference.
+var settings = []setting{
+	{name: "S3_ENABLED", derived: "unset: the embedded store",
+		meaning: "unset: embedded store on local disk; `true`: the S3 of the S3_* settings; `false`: both doors answer 503",
+		value:   of(func(c *Config) *Enabled { return &c.S3Enabled }, enabled)},
+	{name: "S3_BUCKET_NAME", derived: "`files` on the embedded store",
+		meaning: "bucket of the REST door; needed with S3_ENABLED=true",
+		value:   of(func(c *Config) *string { return &c.BucketName }, bucketName)},
+	{name: "S3_REGION", derived: "`us-east-1` on the embedded store and with S3_ENDPOINT_URL",
+		meaning: "region of the backend; needed with S3_ENABLED=true on AWS",
+		value:   of(func(c *Config) *string { return &c.Region }, region)},
+	{name: "S3_ACCESS_KEY_ID", quiet: true,
+		meaning: "access key for the backend; none: web identity, ECS or EC2 role, shared profile",
+		value:   of(func(c *Config) *string { return &c.AccessKeyID }, backendKeyID)},
+	{name: "S3_SECRET_ACCESS_KEY", secret: true,
+		meaning: "its secret",
+		value:   of(func(c *Config) *Secret { return &c.SecretAccessKey }, backendSecret)},
+	{name: "S3_SESSION_TOKEN", secret: true,
+		meaning: "its session token, when the keys are temporary",
+		value:   of(func(c *Config) *Secret { return &c.SessionToken }, backendSecret)},
+	{name: "S3_ENDPOINT_URL", derived: "AWS S3 of S3_REGION",
+		meaning: "address of another S3, for example MinIO",
+		value:   of(func(c *Config) **url.URL { return &c.EndpointURL }, endpoint)},
+	{name: "S3_PUBLIC_ENDPOINT_URL", derived: "S3_ENDPOINT_URL",
+		meaning: "where clients reach the backend, for links to it",
+		value:   of(func(c *Config) **url.URL { return &c.PublicEndpointURL }, endpoint)},
+	{name: "S3_FORCE_PATH_STYLE", derived: "`true` with S3_ENDPOINT_URL, otherwise `false`",
+		meaning: "bucket in the path of backend requests, not in the host name",
+		value:   of(func(c *Config) *bool { return &c.ForcePathStyle }, truth)},
+	{name: "S3_CREDENTIALS_SECRET_ID",
+		meaning: "name or ARN of an AWS Secrets Manager secret with the backend's keys",
+		value:   of(func(c *Config) *string { return &c.CredentialsSecretID }, plain)},
+	{name: "MAX_FILE_SIZE", def: "10485760",
+		meaning: "largest object, in bytes or as `10MiB`, `1GB`; 0: no limit",
+		value:   of(func(c *Config) *int64 { return &c.MaxFileSize }, size)},
+	{name: "ALLOWED_FILE_TYPES", def: "image/jpeg,image/png,image/gif,application/pdf", list: true,
+		meaning: "media types that may be stored; `image/*`, `*/*` for all",
+		value:   of(func(c *Config) *[]string { return &c.AllowedFileTypes }, listOf(mediaType))},
+	{name: "UPLOAD_EXPIRY_MINUTES", def: "60",
+		meaning: "how long links hold, 1 to 10080 minutes",
+		value:   of(func(c *Config) *time.Duration { return &c.UploadExpiry }, minutes(1, 7*24*60))},
+	{name: "FILE_CLEANUP_DAYS", def: "30",
+		meaning: "age for `s3gateway cleanup`; alone it deletes nothing; 0: no age",
+		value:   of(func(c *Config) *int { return &c.FileCleanupDays }, count(0, 36500))},
+	{name: "LOG_LEVEL", def: "INFO",
+		meaning: "TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or OFF",
+		value:   of(func(c *Config) *string { return &c.LogLevel }, logLevel)},
+	{name: "UPLOAD_DIR", ignored: "does nothing here; files go to S3, or with the embedded store to DATA_DIR: remove it",
+		meaning: "does nothing, warned about: files go to S3, or to DATA_DIR"},
+	{name: "LISTEN_ADDR", def: "127.0.0.1:8000", list: true,
+		meaning: "addresses of both doors: `host:port`, `unix:/path`, several with commas",
+		value:   of(func(c *Config) *[]string { return &c.ListenAddrs }, listOf(listenAddress))},
+	{name: "ADMIN_ADDR", def: "127.0.0.1:9090",
+		meaning: "address of /livez, /readyz and /metrics; `off` for none",
+		value:   of(func(c *Config) *string { return &c.AdminAddr }, adminAddress)},
+	{name: "DATA_DIR", def: "./data",
+		meaning: "folder of the embedded store and of generated keys",
+		value:   of(func(c *Config) *string { return &c.DataDir }, file)},
+	{name: configFileName,
+		meaning: "YAML file with settings by their names in lower case",
+		value:   of(func(c *Config) *string { return &c.ConfigFile }, file)},
+	{name: "PUBLIC_URL", derived: "the request's Host when loopback",
+		meaning: "how clients reach the gateway; used in links",
+		value:   of(func(c *Config) **url.URL { return &c.PublicURL }, origin)},
+	{name: "GATEWAY_ACCESS_KEY_ID", quiet: true, derived: "generated on the embedded store only",
+		meaning: "access key of the S3 door's first caller, who may do everything",
+		value:   of(func(c *Config) *string { return &c.GatewayAccessKeyID }, gatewayKeyID)},
+	{name: "GATEWAY_SECRET_ACCESS_KEY", secret: true, derived: "generated on the embedded store only",
+		meaning: "its secret, at least 16 characters; keys for links are derived from it",
+		value:   of(func(c *Config) *Secret { return &c.GatewaySecretAccessKey }, gatewaySecret)},
+	{name: "API_KEYS", secret: true, list: true,
+		meaning: "keys of the REST door: `name=key`, several with commas; sent as `Authorization: Bearer` or `X-API-Key`; at least 16 characters",
+		value:   of(func(c *Config) *[]APIKey { return &c.APIKeys }, apiKeys)},
+	{name: "UPLOAD_AUTH", def: "auto",
+		meaning: "REST door: `auto` (without keys: a local user only), `required`, `none` (open)",
+		value:   of(func(c *Config) *string { return &c.UploadAuth }, oneOf("auto", "required", "none"))},
+	{name: "OIDC_ISSUER", notYet: true,
+		meaning: "issuer of bearer tokens on the REST door",
+		value:   of(func(c *Config) *string { return &c.OIDCIssuer }, plain)},
+	{name: "OIDC_AUDIENCE", notYet: true,
+		meaning: "audience that those tokens must name",
+		value:   of(func(c *Config) *string { return &c.OIDCAudience }, plain)},
+	{name: "S3_EXPOSE_BUCKETS", list: true, derived: "the one in S3_BUCKET_NAME; `*` on the embedded store",
+		meaning: "buckets that the S3 door shows: a list, patterns, or `*`, with which callers granted `manage` may create and delete buckets",
+		value:   of(func(c *Config) *[]string { return &c.ExposeBuckets }, listOf(bucketPattern))},
+	{name: "S3_DOMAIN", list: true,
+		meaning: "virtual-host style under these domains, several with commas",
+		value:   of(func(c *Config) *[]string { return &c.Domains }, listOf(domain))},
+	{name: "UPLOAD_PREFIX", def: "uploads",
+		meaning: "ids of the REST door live under it",
+		value:   of(func(c *Config) *string { return &c.UploadPrefix }, prefix)},
+	{name: "POLICY_SCOPE", def: "all",
+		meaning: "where MAX_FILE_SIZE and ALLOWED_FILE_TYPES hold: `all` of the bucket, or `uploads`: under UPLOAD_PREFIX only",
+		value:   of(func(c *Config) *string { return &c.PolicyScope }, oneOf("all", "uploads"))},
+	{name: "PRESIGN_VIA", def: "gateway", notYet: true,
+		meaning: "where links point: `gateway` (policy on the wire) or `backend`",
+		value:   of(func(c *Config) *string { return &c.PresignVia }, oneOf("gateway", "backend"))},
+	{name: "CDN_BASE_URL",
+		meaning: "base of file_url and download links",
+		value:   of(func(c *Config) **url.URL { return &c.CDNBaseURL }, endpoint)},
+	{name: "CORS_ALLOWED_ORIGINS", list: true,
+		meaning: "origins of web pages that may use the gateway, `https://*.example.com` and `*` too",
+		value:   of(func(c *Config) *[]string { return &c.CORSAllowedOrigins }, listOf(corsOrigin))},
+	{name: "RATE_LIMIT",
+		meaning: "requests per caller: `100/s`, `100/s:burst`, also `/m`, `/h`",
+		value:   of(func(c *Config) *Rate { return &c.RateLimit }, requestRate)},
+	{name: "RATE_LIMIT_BYTES", notYet: true,
+		meaning: "bytes per caller: `50MiB/s`",
+		value:   of(func(c *Config) *Rate { return &c.RateLimitBytes }, byteRate)},
+	{name: "RATE_LIMIT_ADDRESS",
+		meaning: "requests per client address, before authentication: `20/s`",
+		value:   of(func(c *Config) *Rate { return &c.RateLimitAddress }, requestRate)},
+	{name: "UPLOAD_BUFFER_BYTES", def: "256MiB",
+		meaning: "part buffers of all uploads of unknown length together, from 8MiB",
+		value:   of(func(c *Config) *int64 { return &c.UploadBufferBytes }, sizeFrom(8<<20))},
+	{name: "QUOTA_BYTES", notYet: true,
+		meaning: "most bytes under the bucket's prefix",
+		value:   of(func(c *Config) *int64 { return &c.QuotaBytes }, size)},
+	{name: "REDIS_URL", secret: true, notYet: true,
+		meaning: "shared limits, quotas, cache invalidation and locks",
+		value:   of(func(c *Config) *Secret { return &c.RedisURL }, secretURL("redis", "rediss", "unix"))},
+	{name: "CACHE_ENTRIES", def: "100000",
+		meaning: "entries of the metadata cache; 0: no cache",
+		value:   of(func(c *Config) *int { return &c.CacheEntries }, count(0, 100_000_000))},
+	{name: "CACHE_TTL", def: "30s",
+		meaning: "how long a cached entry is believed; 0: no cache",
+		value:   of(func(c *Config) *time.Duration { return &c.CacheTTL }, duration(24*time.Hour))},
+	{name: "TRUSTED_PROXIES", list: true,
+		meaning: "networks whose forwarding headers count",
+		value:   of(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, listOf(network))},
+	{name: "TLS_CERT_FILE",
+		meaning: "PEM certificate chain; with TLS_KEY_FILE the doors speak HTTPS",
+		value:   of(func(c *Config) *string { return &c.TLSCertFile }, file)},
+	{name: "TLS_KEY_FILE",
+		meaning: "its PEM key",
+		value:   of(func(c *Config) *string { return &c.TLSKeyFile }, file)},
+	{name: "CLAMD_ADDR", notYet: true,
+		meaning: "clamd that uploads are scanned with",
+		value:   of(func(c *Config) *string { return &c.ClamdAddr }, dialAddress)},
+	{name: "WEBHOOK_URL", secret: true, notYet: true,
+		meaning: "called after uploads and deletions",
+		value:   of(func(c *Config) *Secret { return &c.WebhookURL }, secretURL("http", "https"))},
+	{name: "WEBHOOK_SECRET", secret: true, notYet: true,
+		meaning: "signs those calls",
+		value:   of(func(c *Config) *Secret { return &c.WebhookSecret }, gatewaySecret)},
+	{name: "SHUTDOWN_TIMEOUT", def: "30s",
+		meaning: "how long requests may finish after a stop signal; 0: none",
+		value:   of(func(c *Config) *time.Duration { return &c.ShutdownTimeout }, duration(time.Hour))},
+}
+
+// configFileName is the setting that names the YAML file.
+const configFileName = "CONFIG_FILE"
+
+// find gives the row of a name.
+func find(name string) (setting, bool) {
+	for _, s := range settings {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return setting{}, false
+}

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	yaml "github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// laterSections are names that the file will have beside the settings. Until
+// one is read it is refused by name, not as a typing error.
+var laterSections = []string{"callers", "grants", "buckets", "backends", "limits"}
+
+// parseYAML reads a file of settings. It works on the syntax tree, because a
+// decoder would turn 010 or 1e3 into other numbers before a setting's own rules
+// see them, and because every refusal names line and column.
+func parseYAML(file, src string) (map[string]given, Problems) {
+	y := yamlReader{file: file, values: map[string]given{}}
+	tree, err := parser.ParseBytes([]byte(src), 0)
+	if err != nil {
+		y.syntax(err)
+		return y.values, y.problems
+	}
+	for i, doc := range tree.Docs {
+		if i > 0 && doc.Body != nil {
+			y.refuse(doc.Body.GetToken(), "", "a second document", "one document only")
+			break
+		}
+		y.document(doc.Body)
+	}
+	return y.values, y.problems
+}
+
+type yamlReader struct {
+	file     string
+	values   map[string]given
+	problems Problems
+}
+
+func (y *yamlReader) where(t *token.Token) string {
+	if t == nil || t.Position == nil {
+		return y.file
+	}
+	return fmt.Sprintf("%s:%d:%d", y.file, t.Position.Line, t.Position.Column)
+}
+
+// refuse adds a problem at a place; name may be empty.
+func (y *yamlReader) refuse(t *token.Token, name, wrong, accepted string) {
+	p := Problem{Name: y.where(t), Wrong: wrong, Accepted: accepted}
+	if name != "" {
+		p.Wrong = name + ": " + wrong
+	}
+	y.problems = append(y.problems, p)
+}
+
+// syntax reports what the parser said, without the source that its Error shows:
+// the line may hold a secret.
+func (y *yamlReader) syntax(err error) {
+	var e yaml.Error
+	if !errors.As(err, &e) {
+		y.refuse(nil, "", "not YAML", "")
+		return
+	}
+	y.refuse(e.GetToken(), "", "not YAML", e.GetMessage())
+}
+
+func (y *yamlReader) document(body ast.Node) {
+	switch n := body.(type) {
+	case nil, *ast.NullNode, *ast.CommentGroupNode:
+	case *ast.MappingNode:
+		for _, pair := range n.Values {
+			y.pair(pair)
+		}
+	case *ast.MappingValueNode:
+		y.pair(n)
+	default:
+		y.refuse(n.GetToken(), "", "not settings", "write name: value")
+	}
+}
+
+func (y *yamlReader) pair(pair *ast.MappingValueNode) {
+	at := pair.Key.GetToken()
+	key, ok := pair.Key.(*ast.StringNode)
+	if !ok {
+		y.refuse(at, "", "not the name of a setting", "write name: value")
+		return
+	}
+	name := strings.ToUpper(key.Value)
+	row, known := find(name)
+	switch {
+	case slices.Contains(laterSections, key.Value):
+		y.refuse(at, key.Value, "not available in this version", "remove it")
+	case !known || key.Value != strings.ToLower(name):
+		y.refuse(at, shortName(key.Value), "unknown", suggestion(name, strings.ToLower, "see `s3gateway config` for the names"))
+	case name == configFileName:
+		y.refuse(at, key.Value, "names the file that it stands in", "use the environment or --config")
+	default:
+		text, ok := scalar(pair.Value)
+		if !ok && row.list {
+			text, ok = sequence(pair.Value)
+		}
+		if !ok {
+			y.refuse(pair.Value.GetToken(), key.Value, "not a plain value", "write a single value"+map[bool]string{true: " or a list of them"}[row.list])
+			return
+		}
+		y.values[name] = given{text: text, where: y.where(at)}
+	}
+}
+
+// scalar gives the text of a plain value as it was written.
+func scalar(n ast.Node) (string, bool) {
+	switch v := n.(type) {
+	case *ast.NullNode:
+		return "", true
+	case *ast.StringNode:
+		return v.Value, true
+	case *ast.LiteralNode:
+		return v.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return v.GetToken().Value, true
+	}
+	return "", false
+}
+
+// sequence joins a list of plain values with commas, as the environment has it.
+func sequence(n ast.Node) (string, bool) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return "", false
+	}
+	items := make([]string, len(list.Values))
+	for i, v := range list.Values {
+		if items[i], ok = scalar(v); !ok {
+			return "", false
+		}
+	}
+	return strings.Join(items, ","), true
+}
