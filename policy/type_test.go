@@ -16,7 +16,6 @@ var (
 	apngHead  = pngHead + "\x1f\x15\xc4\x89\x00\x00\x00\x08acTL\x00\x00\x00\x01"
 	jpegHead  = "\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 	gifHead   = "GIF89a\x01\x00\x01\x00"
-	pdfHead   = "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 	zipHead   = "PK\x03\x04\x14\x00\x00\x00\x08\x00" + strings.Repeat("\x00", 16) + "\x05\x00\x00\x00a.txthello"
 	htmlHead  = "<!DOCTYPE html><script>alert(1)</script>"
 	svgHead   = `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`
