@@ -1,6 +1,7 @@
 package signer
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"time"
 )
@@ -32,10 +33,10 @@ type Auth struct {
 	chain chain
 }
 
-// chain is what chunk signatures continue from. The key stays behind a pointer
-// so that no formatting verb prints it.
+// chain is what chunk signatures continue from. The key stays inside a function
+// because no formatting verb can print it there.
 type chain struct {
-	key       *signingKey
+	sign      func(stringToSign []byte) [sha256.Size]byte
 	date      string // basic ISO 8601
 	scope     string
 	signature string // of the seed, then of the last chunk

@@ -27,7 +27,7 @@ func (c *chain) next(kind, signature, fixed string, sum []byte) error {
 		buf = append(buf, part...)
 	}
 	buf = hex.AppendEncode(buf, sum)
-	want := c.key.sign(buf)
+	want := c.sign(buf)
 	if !hmac.Equal(want[:], decodeSignature(signature)) {
 		return gateway.Errorf(gateway.SignatureDoesNotMatch, "The signature of a chunk or trailer of the body does not match. Check your key and signing method.").
 			With("StringToSign", string(buf)).With("SignatureProvided", signature)

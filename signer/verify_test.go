@@ -1,0 +1,463 @@
+package signer
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// oddKeys are keys that routers, encoders and proxies get wrong.
+var oddKeys = []string{
+	"plain.txt", "date=2026-01-01/part+1.parquet", "a&b;c,d", "who@host:80", "!*'()$[]{}|^`\"<>\\",
+	"100%", "%2F", "%41", "a#b?c=d", "~tilde", "a//b", "//", "/", "dir/", "a/./b", "a/../b", "..", ".",
+	"sp ace", " ", "tab\there", "line\nbreak", "nul\x00", "caf\u00e9", "cafe\u0301", "日本/語", "\xff\xfe", strings.Repeat("é", 512),
+}
+
+func TestVerifyOddKeys(t *testing.T) {
+	for _, key := range oddKeys {
+		t.Run(fmt.Sprintf("%.20q", key), func(t *testing.T) {
+			m := message{path: "/bucket/" + key, query: BuildQuery([]Param{{Key: "prefix", Value: key}, {Key: "uploads"}})}
+			for form, r := range map[string]*http.Request{"header": m.signed(t), "presigned": m.presigned(t, time.Minute)} {
+				if a := mustVerify(t, newVerifier(), r); a.AccessKeyID != testKey || a.Presigned != (form == "presigned") {
+					t.Errorf("%s: auth = %+v", form, a)
+				}
+				target, _ := ParseTarget(r.RequestURI)
+				if prefix, _ := target.Get("prefix"); target.Path != m.path || prefix != key {
+					t.Errorf("%s: path %q prefix %q, want %q", form, target.Path, prefix, key)
+				}
+			}
+		})
+	}
+}
+
+func TestVerifyFacts(t *testing.T) {
+	hash := "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e"
+	a := mustVerify(t, newVerifier(), message{method: "PUT", hash: hash, body: "Param1=value1"}.signed(t))
+	want := []string{"content-length", "host", "x-amz-content-sha256", "x-amz-date"}
+	if !slices.Equal(a.SignedHeaders, want) || a.PayloadHash != hash || a.Host != testHost || !a.Time.Equal(testNow) || a.Expires != 0 {
+		t.Errorf("auth = %+v", *a)
+	}
+	p := mustVerify(t, newVerifier(), message{at: testNow.Add(-time.Hour)}.presigned(t, 2*time.Hour))
+	if p.PayloadHash != UnsignedPayload || p.Expires != 2*time.Hour || !p.Presigned {
+		t.Errorf("presigned auth = %+v", *p)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		key := deriveKey(testSecret, "20260314", testRegion, "s3")
+		out := fmt.Sprintf(verb, a) + fmt.Sprintf(verb, *a)
+		if strings.Contains(out, hex.EncodeToString(key[:])) || strings.Contains(out, fmt.Sprint(key[:])) || strings.Contains(out, testSecret) {
+			t.Errorf("%s prints the signing key", verb)
+		}
+	}
+}
+
+// edit changes a received request, as an attacker or a proxy would.
+type edit func(r *http.Request)
+
+func setHeader(name, value string) edit { return func(r *http.Request) { r.Header.Set(name, value) } }
+func addQuery(pair string) edit {
+	return func(r *http.Request) {
+		sep := "?"
+		if strings.Contains(r.RequestURI, "?") {
+			sep = "&"
+		}
+		r.RequestURI += sep + pair
+	}
+}
+func replace(old, new string) edit {
+	return func(r *http.Request) { r.RequestURI = strings.Replace(r.RequestURI, old, new, 1) }
+}
+func auth(old, new string) edit {
+	return func(r *http.Request) {
+		r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), old, new, 1))
+	}
+}
+
+func TestVerifyRefusesHeaderForm(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		m    message
+		edit edit
+		want gateway.Code
+	}{
+		{"clock 16 minutes behind", message{at: testNow.Add(-16 * time.Minute)}, nil, gateway.RequestTimeTooSkewed},
+		{"clock 16 minutes ahead", message{at: testNow.Add(16 * time.Minute)}, nil, gateway.RequestTimeTooSkewed},
+		{"unknown key", message{creds: credsOf("NOBODY", "x")}, nil, gateway.InvalidAccessKeyID},
+		{"key with an empty secret", message{creds: credsOf("EMPTY", "")}, nil, gateway.InvalidAccessKeyID},
+		{"wrong secret", message{creds: credsOf(testKey, "wrong")}, nil, gateway.SignatureDoesNotMatch},
+		{"wrong region", message{region: "ap-south-1"}, nil, gateway.AuthHeaderMalformed},
+		{"wrong service", message{}, auth("/s3/", "/iam/"), gateway.AuthHeaderMalformed},
+		{"wrong terminator", message{}, auth("aws4_request", "aws5_request"), gateway.AuthHeaderMalformed},
+		{"scope of another day", message{}, auth("20260314/", "20260313/"), gateway.AuthHeaderMalformed},
+		{"signature in upper case", message{}, func(r *http.Request) {
+			head, sig, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+			r.Header.Set("Authorization", head+"Signature="+strings.ToUpper(sig))
+		}, gateway.SignatureDoesNotMatch},
+		{"signature cut short", message{}, func(r *http.Request) {
+			v := r.Header.Get("Authorization")
+			r.Header.Set("Authorization", v[:len(v)-2])
+		}, gateway.SignatureDoesNotMatch},
+		{"no signature", message{}, auth("Signature=", "Sign="), gateway.AuthHeaderMalformed},
+		{"two signatures", message{}, auth("Signature=", "Signature=00,Signature="), gateway.AuthHeaderMalformed},
+		{"empty Authorization", message{}, setHeader("Authorization", ""), gateway.InvalidArgument},
+		{"Bearer", message{}, setHeader("Authorization", "Bearer abc"), gateway.InvalidArgument},
+		{"signature version 2", message{}, setHeader("Authorization", "AWS AKID:c2ln"), gateway.InvalidRequest},
+		{"signature version 2 in the query", message{}, func(r *http.Request) {
+			r.Header.Del("Authorization")
+			addQuery("AWSAccessKeyId=a&Signature=b&Expires=1")(r)
+		}, gateway.InvalidRequest},
+		{"signature version 4A", message{}, auth("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), gateway.NotImplemented},
+		{"two Authorization headers", message{}, func(r *http.Request) { r.Header.Add("Authorization", "Basic eA==") }, gateway.InvalidArgument},
+		{"half a presigned query beside it", message{}, addQuery("X-Amz-Signature=00"), gateway.InvalidArgument},
+		{"presigned parameter in lower case beside it", message{}, addQuery("x-amz-algorithm=none"), gateway.InvalidArgument},
+		{"no payload hash", message{}, func(r *http.Request) { r.Header.Del("X-Amz-Content-Sha256") }, gateway.InvalidRequest},
+		{"no date", message{}, func(r *http.Request) { r.Header.Del("X-Amz-Date") }, gateway.AccessDenied},
+		{"date with fractions", message{}, setHeader("X-Amz-Date", "20260314T150926.5Z"), gateway.AccessDenied},
+		{"two dates", message{}, func(r *http.Request) { r.Header.Add("X-Amz-Date", "20260314T150926Z") }, gateway.InvalidRequest},
+		{"payload literal unknown", message{hash: "STREAMING-FOO"}, nil, gateway.InvalidArgument},
+		{"payload hash of 63 digits", message{hash: EmptyHash[1:]}, nil, gateway.InvalidArgument},
+		{"payload signed with ECDSA", message{hash: streamingECDSA}, nil, gateway.NotImplemented},
+		{"session token", message{header: http.Header{"X-Amz-Security-Token": {"t"}}}, nil, gateway.InvalidToken},
+		{"session token in the query", message{query: "X-Amz-Security-Token=t"}, nil, gateway.InvalidToken},
+		{"copy source added after signing", message{method: "PUT"}, setHeader("X-Amz-Copy-Source", "/other/secret"), gateway.AccessDenied},
+		{"host not signed", message{}, auth("host;", ""), gateway.AccessDenied},
+		{"signed headers in upper case", message{}, auth("host;", "Host;"), gateway.AuthHeaderMalformed},
+		{"signed header listed twice", message{}, auth("host;", "host;host;"), gateway.AuthHeaderMalformed},
+		{"header and query parameter of one name", message{header: http.Header{"X-Amz-Acl": {"private"}}, query: "x-amz-acl=private"}, nil, gateway.InvalidRequest},
+		{"query parameter twice in other case", message{query: "X-Amz-Acl=public-read&x-amz-acl=private"}, nil, gateway.InvalidRequest},
+		{"query parameter with a line break", message{query: "x-amz-acl=a%0D%0Ax-evil%3A1"}, nil, gateway.InvalidArgument},
+		{"signed header removed", message{header: http.Header{"X-Custom": {""}}}, func(r *http.Request) { r.Header.Del("X-Custom") }, gateway.SignatureDoesNotMatch},
+		{"undecodable query", message{}, addQuery("a=%zz"), gateway.InvalidURI},
+		{"another host", message{}, func(r *http.Request) { r.Host = "evil.example.com" }, gateway.SignatureDoesNotMatch},
+		{"escaped slash for a slash", message{}, replace("/key", "%2Fkey"), gateway.SignatureDoesNotMatch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := c.m.signed(t)
+			if c.edit != nil {
+				c.edit(r)
+			}
+			_, err := verify(t, newVerifier(), r)
+			wantCode(t, err, c.want)
+			if e := gateway.AsError(err); strings.Contains(fmt.Sprintf("%+v", *e), testSecret) {
+				t.Error("the refusal prints the secret")
+			}
+		})
+	}
+}
+
+func TestVerifyRefusesPresignedForm(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		m    message
+		edit edit
+		want gateway.Code
+	}{
+		{"expired a second ago", message{at: testNow.Add(-61 * time.Second)}, nil, gateway.AccessDenied},
+		{"16 minutes in the future", message{at: testNow.Add(16 * time.Minute)}, nil, gateway.AccessDenied},
+		{"no expiry", message{}, replace("X-Amz-Expires=60", "x=y"), gateway.AuthQueryParametersError},
+		{"expiry 0", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=0"), gateway.AuthQueryParametersError},
+		{"expiry with a sign", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=%2B60"), gateway.AuthQueryParametersError},
+		{"expiry over a week", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=604801"), gateway.AuthQueryParametersError},
+		{"expiry overflowing", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=99999999999999999999"), gateway.AuthQueryParametersError},
+		{"expiry changed", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=61"), gateway.SignatureDoesNotMatch},
+		{"other algorithm", message{}, replace("AWS4-HMAC-SHA256", "none"), gateway.AuthQueryParametersError},
+		{"signature version 4A", message{}, replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), gateway.NotImplemented},
+		{"wrong region", message{region: "ap-south-1"}, nil, gateway.AuthQueryParametersError},
+		{"an Authorization header beside it", message{}, setHeader("Authorization", "Bearer abc"), gateway.InvalidArgument},
+		{"parameter twice", message{}, addQuery("X-Amz-Expires=604800"), gateway.InvalidRequest},
+		{"parameter twice in other case", message{}, addQuery("x-amz-expires=604800"), gateway.InvalidRequest},
+		{"parameter twice, once escaped", message{}, addQuery("X%2DAmz%2DExpires=604800"), gateway.InvalidRequest},
+		{"signature twice", message{}, addQuery("X-Amz-Signature=00"), gateway.InvalidRequest},
+		{"copy source added", message{method: "PUT"}, setHeader("X-Amz-Copy-Source", "/b/secret"), gateway.AccessDenied},
+		{"copy source added to the query", message{method: "PUT"}, addQuery("x-amz-copy-source=/b/secret"), gateway.SignatureDoesNotMatch},
+		{"payload mode added", message{method: "PUT"}, setHeader("X-Amz-Content-Sha256", StreamingUnsignedTrailer), gateway.AccessDenied},
+		{"session token added", message{}, addQuery("X-Amz-Security-Token=t"), gateway.InvalidToken},
+		{"date beside it in a header", message{}, setHeader("X-Amz-Date", "20260314T150926Z"), gateway.InvalidRequest},
+		{"method changed", message{}, func(r *http.Request) { r.Method = "DELETE" }, gateway.SignatureDoesNotMatch},
+		{"sub-resource added", message{}, addQuery("acl"), gateway.SignatureDoesNotMatch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := c.m.presigned(t, time.Minute)
+			if c.edit != nil {
+				c.edit(r)
+			}
+			_, err := verify(t, newVerifier(), r)
+			wantCode(t, err, c.want)
+		})
+	}
+}
+
+func TestVerifyWindows(t *testing.T) {
+	for name, r := range map[string]*http.Request{
+		"clock 15 minutes behind":             message{at: testNow.Add(-15 * time.Minute)}.signed(t),
+		"clock 15 minutes ahead":              message{at: testNow.Add(15 * time.Minute)}.signed(t),
+		"presigned 6 days 23 hours ago":       message{at: testNow.Add(-167 * time.Hour)}.presigned(t, MaxExpires),
+		"presigned at its last second":        message{at: testNow.Add(-time.Minute)}.presigned(t, time.Minute),
+		"presigned by a clock 15 min ahead":   message{at: testNow.Add(15 * time.Minute)}.presigned(t, time.Second),
+		"presigned in the second region":      message{region: "us-east-1"}.presigned(t, time.Second),
+		"signed for the default port":         message{host: testHost}.signed(t),
+		"signed with a payload hash of zeros": message{hash: strings.Repeat("0", 64)}.signed(t),
+	} {
+		t.Run(name, func(t *testing.T) { mustVerify(t, newVerifier(), r) })
+	}
+}
+
+func TestVerifyDateHeader(t *testing.T) {
+	for _, layout := range []string{http.TimeFormat, time.RFC850, time.ANSIC, time.RFC1123Z, basicISO, time.RFC3339} {
+		t.Run(layout, func(t *testing.T) {
+			r := message{}.signed(t)
+			r.Header.Del("X-Amz-Date")
+			r.Header.Set("Date", testNow.Format(layout))
+			resign(r, "date;host;x-amz-content-sha256")
+			mustVerify(t, newVerifier(), r)
+		})
+	}
+	t.Run("not a date", func(t *testing.T) {
+		r := message{}.signed(t)
+		r.Header.Del("X-Amz-Date")
+		r.Header.Set("Date", "yesterday")
+		_, err := verify(t, newVerifier(), r)
+		wantCode(t, err, gateway.AccessDenied)
+	})
+}
+
+// resign signs a received request by hand over the headers named, for forms
+// that the SDK's signer does not make.
+func resign(r *http.Request, signedHeaders string) {
+	target, err := ParseTarget(r.RequestURI)
+	if err != nil {
+		panic(err)
+	}
+	resignPath(r, signedHeaders, target.signedPath)
+}
+
+func resignPath(r *http.Request, signedHeaders, path string) {
+	target, _ := ParseTarget(r.RequestURI)
+	names := strings.Split(signedHeaders, ";")
+	c := canonical{r: r, query: sortedQuery(target.Query), names: names, signedHeaders: signedHeaders}
+	request := c.append(nil, variant{host: r.Host, path: path, payload: r.Header.Get("X-Amz-Content-Sha256")})
+	scope := testNow.Format(dateISO) + "/" + testRegion + "/s3/aws4_request"
+	sum := deriveKey(testSecret, testNow.Format(dateISO), testRegion, "s3").sign(appendStringToSign(nil, testNow.Format(basicISO), scope, request))
+	r.Header.Set("Authorization", algorithm+" Credential="+testKey+"/"+scope+",SignedHeaders="+signedHeaders+",Signature="+hex.EncodeToString(sum[:]))
+}
+
+func TestVerifyGoKeepsSomeHeadersElsewhere(t *testing.T) {
+	r := received(t, "PUT /b/k HTTP/1.1\r\nHost: s3.example.com\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n"+
+		"X-Amz-Date: 20260314T150926Z\r\nX-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\n\r\n0\r\n\r\n")
+	resign(r, "expect;host;transfer-encoding;x-amz-content-sha256;x-amz-date")
+	mustVerify(t, newVerifier(), r)
+	r.TransferEncoding = nil
+	_, err := verify(t, newVerifier(), r)
+	wantCode(t, err, gateway.SignatureDoesNotMatch)
+}
+
+func TestVerifyPathAsSent(t *testing.T) {
+	r := received(t, "GET /b/day=1/(x)%c3%a9 HTTP/1.1\r\nHost: s3.example.com\r\nX-Amz-Date: 20260314T150926Z\r\nX-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\n\r\n")
+	const names = "host;x-amz-content-sha256;x-amz-date"
+	for name, path := range map[string]string{
+		"strictly encoded": "/b/day%3D1/%28x%29%C3%A9", "as sent": "/b/day=1/(x)%c3%a9",
+	} {
+		t.Run(name, func(t *testing.T) {
+			resignPath(r, names, path)
+			mustVerify(t, newVerifier(), r)
+		})
+	}
+	resignPath(r, names, "/b/day=1/(x)é")
+	_, err := verify(t, newVerifier(), r)
+	wantCode(t, err, gateway.SignatureDoesNotMatch)
+	if hint := gateway.AsError(err).Err.Error(); !strings.Contains(hint, "strict encoding") {
+		t.Errorf("hint = %q", hint)
+	}
+}
+
+func TestVerifyHosts(t *testing.T) {
+	forwarded := func(trusted bool) func(*http.Request) string {
+		return func(r *http.Request) string {
+			if trusted {
+				return r.Header.Get("X-Forwarded-Host")
+			}
+			return ""
+		}
+	}
+	bucketOf := func(host string) string { b, _, _ := strings.Cut(host, ".s3.internal"); return b }
+	for _, c := range []struct {
+		name, signed, received string
+		setup                  func(v *Verifier)
+		want                   gateway.Code
+	}{
+		{"client dropped the default port", "a.example", "a.example:443", nil, ""},
+		{"proxy dropped the default port", "a.example:80", "a.example", nil, ""},
+		{"client names a port that is no default", "a.example:8000", "a.example", nil, gateway.SignatureDoesNotMatch},
+		{"IPv6 with the default port", "[::1]:80", "[::1]", nil, ""},
+		{"public host", "files.example.com", "10.0.0.7:8000", func(v *Verifier) { v.PublicHost = "files.example.com" }, ""},
+		{"public host with a port", "files.example.com:8443", "10.0.0.7", func(v *Verifier) { v.PublicHost = "files.example.com:8443" }, ""},
+		{"forwarded by a trusted proxy", "f.example", "inner", func(v *Verifier) { v.ForwardedHost = forwarded(true) }, ""},
+		{"forwarded by anyone", "f.example", "inner", func(v *Verifier) { v.ForwardedHost = forwarded(false) }, gateway.SignatureDoesNotMatch},
+		{"forwarded without the setting", "f.example", "inner", nil, gateway.SignatureDoesNotMatch},
+		{"public host sent to a bucket's host", "files.example.com", "victim.s3.internal",
+			func(v *Verifier) { v.PublicHost, v.BucketOf = "files.example.com", bucketOf }, gateway.SignatureDoesNotMatch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVerifier()
+			if c.setup != nil {
+				c.setup(v)
+			}
+			r := received(t, "GET /b/k HTTP/1.1\r\nHost: "+c.signed+"\r\nX-Amz-Date: 20260314T150926Z\r\nX-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\n\r\n")
+			resign(r, "host;x-amz-content-sha256;x-amz-date")
+			r.Host = c.received
+			r.Header.Set("X-Forwarded-Host", "f.example")
+			a, err := verify(t, v, r)
+			wantCode(t, err, c.want)
+			if err == nil && a.Host != c.signed {
+				t.Errorf("host = %q, want the signed one, %q", a.Host, c.signed)
+			}
+		})
+	}
+}
+
+func TestVerifyAnonymous(t *testing.T) {
+	for _, c := range []struct {
+		name, query, header string
+		want                gateway.Code
+	}{
+		{"nothing", "", "", ""},
+		{"harmless headers", "", "X-Amz-Checksum-Mode: ENABLED\r\nX-Amz-Request-Payer: requester\r\nX-Amz-Expected-Bucket-Owner: 1\r\n", ""},
+		{"trace id of a load balancer", "", "X-Amzn-Trace-Id: Root=1\r\n", ""},
+		{"acl", "", "X-Amz-Acl: public-read-write\r\n", gateway.AccessDenied},
+		{"acl in the query", "?x-amz-acl=public-read-write", "", gateway.AccessDenied},
+		{"metadata", "", "x-amz-meta-a: b\r\n", gateway.AccessDenied},
+		{"payload mode", "", "X-Amz-Content-Sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n", gateway.AccessDenied},
+		{"one parameter of a presigned query", "?X-Amz-Credential=a", "", gateway.AuthQueryParametersError},
+		{"presigned parameters in lower case", "?x-amz-signature=a", "", gateway.AuthQueryParametersError},
+		{"session token alone", "?X-Amz-Security-Token=a", "", gateway.AccessDenied},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, err := verify(t, newVerifier(), received(t, "PUT /b/k"+c.query+" HTTP/1.1\r\nHost: h\r\n"+c.header+"\r\n"))
+			wantCode(t, err, c.want)
+			if err == nil && (!a.Anonymous || a.AccessKeyID != "" || a.PayloadHash != UnsignedPayload) {
+				t.Errorf("auth = %+v", a)
+			}
+		})
+	}
+}
+
+func TestVerifyPresignedPayloadHash(t *testing.T) {
+	hash := strings.Repeat("ab", 32)
+	header := http.Header{"X-Amz-Content-Sha256": {hash}}
+	t.Run("signed as a header pins the body", func(t *testing.T) {
+		r := message{method: "PUT", header: header}.presigned(t, time.Minute)
+		if a := mustVerify(t, newVerifier(), r); a.PayloadHash != hash {
+			t.Errorf("payload hash = %q", a.PayloadHash)
+		}
+		r.Header.Set("X-Amz-Content-Sha256", strings.Repeat("cd", 32))
+		_, err := verify(t, newVerifier(), r)
+		wantCode(t, err, gateway.SignatureDoesNotMatch)
+	})
+	for _, line := range []string{hash, UnsignedPayload} {
+		t.Run("in the query, last line "+line[:8], func(t *testing.T) {
+			u := &url.URL{Scheme: "https", Host: testHost}
+			SetTarget(u, "/b/k", "X-Amz-Content-Sha256="+hash+"&X-Amz-Expires=60")
+			r := &http.Request{Method: "PUT", URL: u, Host: u.Host, Header: http.Header{}}
+			link, _, err := newS3Signer().PresignHTTP(context.Background(), testCreds, r, line, "s3", testRegion, testNow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.URL, _ = url.Parse(link)
+			if a := mustVerify(t, newVerifier(), overTheWire(t, r)); a.PayloadHash != hash || a.Promoted.Get("X-Amz-Content-Sha256") != hash {
+				t.Errorf("payload hash = %q", a.PayloadHash)
+			}
+		})
+	}
+	t.Run("a header that claims nothing may stay unsigned", func(t *testing.T) {
+		r := message{}.presigned(t, time.Minute)
+		r.Header.Set("X-Amz-Content-Sha256", UnsignedPayload)
+		mustVerify(t, newVerifier(), r)
+	})
+}
+
+func TestMismatchExplainsItself(t *testing.T) {
+	r := message{}.signed(t)
+	r.Method = "HEAD"
+	_, err := verify(t, newVerifier(), r)
+	wantCode(t, err, gateway.SignatureDoesNotMatch)
+	if got := detail(err, "CanonicalRequest"); !strings.HasPrefix(got, "HEAD\n/bucket/key\n\nhost:s3.example.com\n") {
+		t.Errorf("CanonicalRequest = %q", got)
+	}
+	if got := detail(err, "StringToSign"); !strings.HasPrefix(got, "AWS4-HMAC-SHA256\n20260314T150926Z\n20260314/eu-central-1/s3/aws4_request\n") {
+		t.Errorf("StringToSign = %q", got)
+	}
+	if detail(err, "AWSAccessKeyId") != testKey || len(detail(err, "SignatureProvided")) != 64 {
+		t.Errorf("details = %v", gateway.AsError(err).Details)
+	}
+	r.Header.Set("Via", "1.1 proxy")
+	_, err = verify(t, newVerifier(), r)
+	if hint := gateway.AsError(err).Err.Error(); !strings.Contains(hint, "PUBLIC_URL") {
+		t.Errorf("hint = %q", hint)
+	}
+}
+
+func TestChangedSecretIsNotServedFromTheCache(t *testing.T) {
+	table := secrets{testKey: testSecret}
+	v := newVerifier()
+	v.Secrets = table
+	r := message{}.signed(t)
+	mustVerify(t, v, r)
+	table[testKey] = "rotated"
+	_, err := verify(t, v, r)
+	wantCode(t, err, gateway.SignatureDoesNotMatch)
+	delete(table, testKey)
+	_, err = verify(t, v, r)
+	wantCode(t, err, gateway.InvalidAccessKeyID)
+}
+
+func TestKeyCacheIsBounded(t *testing.T) {
+	var c keyCache
+	for i := range 3 * keyCacheSize {
+		c.get(keyName{date: fmt.Sprint(i)}, "s")
+		if len(c.keys) > keyCacheSize {
+			t.Fatalf("%d keys after %d", len(c.keys), i)
+		}
+	}
+}
+
+func TestVerifyForm(t *testing.T) {
+	policy := "eyJjb25kaXRpb25zIjpbXX0="
+	scope := "20260314/" + testRegion + "/s3/aws4_request"
+	sum := deriveKey(testSecret, "20260314", testRegion, "s3").sign([]byte(policy))
+	valid := map[string]string{
+		"policy": policy, "x-amz-algorithm": algorithm, "x-amz-credential": testKey + "/" + scope,
+		"x-amz-date": "20260314T000000Z", "x-amz-signature": hex.EncodeToString(sum[:]),
+	}
+	for _, c := range []struct {
+		name, field, value string
+		want               gateway.Code
+	}{
+		{"valid", "policy", policy, ""},
+		{"policy changed", "policy", "e30=", gateway.SignatureDoesNotMatch},
+		{"no signature", "x-amz-signature", "", gateway.AccessDenied},
+		{"other algorithm", "x-amz-algorithm", "none", gateway.InvalidRequest},
+		{"unknown key", "x-amz-credential", "NOBODY/" + scope, gateway.InvalidAccessKeyID},
+		{"date of another day", "x-amz-date", "20260315T000000Z", gateway.AuthQueryParametersError},
+		{"session token", "x-amz-security-token", "t", gateway.InvalidToken},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, err := newVerifier().VerifyForm(func(name string) string {
+				if name == c.field {
+					return c.value
+				}
+				return valid[name]
+			})
+			wantCode(t, err, c.want)
+			if err == nil && a.AccessKeyID != testKey {
+				t.Errorf("auth = %+v", a)
+			}
+		})
+	}
+}
