@@ -38,7 +38,7 @@ func parseURL(text string, path bool) (*url.URL, error) {
 		return nil, errors.New("not a URL")
 	}
 	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	u.Path = strings.TrimRight(u.Path, "/")
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("not http:// or https://")
@@ -50,7 +50,7 @@ func parseURL(text string, path bool) (*url.URL, error) {
 		return nil, errors.New("has no valid host and port")
 	case u.Path != "" && !path:
 		return nil, errors.New("has a path")
-	case !plainPath(u.Path):
+	case u.RawPath != "" || !plainPath(u.Path):
 		return nil, errors.New("has a path that cannot be put in front of a key")
 	}
 	return u, nil
