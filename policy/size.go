@@ -93,3 +93,6 @@ func (l Limits) CheckParts(parts []Part) error {
 	}
 	return nil
 }
+
+// Open reports whether nothing is limited: no size and no type.
+func (l Limits) Open() bool { return l.MaxSize <= 0 && !l.Types.NeedsBytes() }

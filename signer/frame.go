@@ -13,15 +13,22 @@ const frameChunk = 64 << 10
 
 // FrameTrailer frames b as STREAMING-UNSIGNED-PAYLOAD-TRAILER for a backend that
 // checks the trailing checksum itself, and gives the exact length of the frame,
-// for Content-Length. The final chunk and the trailer come only after b was
+// for Content-Length. The bytes of b are read through src, which stands in front
+// of it (a policy may have looked at the first ones); nil means b itself. The final chunk and the trailer come only after b was
 // proven. The request that carries it needs Content-Encoding aws-chunked,
 // x-amz-decoded-content-length (b.Length) and x-amz-trailer (b.TrailerName). A
 // body without trailer is given back as it is, with its own length.
-func FrameTrailer(b *Body) (body io.ReadCloser, length int64) {
-	if b.TrailerName() == "" {
-		return b, b.Length()
+func FrameTrailer(src io.Reader, b *Body) (body io.ReadCloser, length int64) {
+	if src == nil {
+		src = b
 	}
-	return &frameReader{body: b, left: b.Length()}, frameLength(b)
+	if b.TrailerName() == "" {
+		return struct {
+			io.Reader
+			io.Closer
+		}{src, b}, b.Length()
+	}
+	return &frameReader{src: src, body: b, left: b.Length()}, frameLength(b)
 }
 
 func frameLength(b *Body) int64 {
@@ -38,6 +45,7 @@ func frameLength(b *Body) int64 {
 
 // frameReader writes chunk headers and the end around the bytes of body.
 type frameReader struct {
+	src   io.Reader
 	body  *Body
 	frame []byte // framing not yet handed out
 	left  int64  // payload bytes that no chunk header announced yet
@@ -63,7 +71,7 @@ func (f *frameReader) Read(p []byte) (int, error) {
 		f.frame = f.frame[n:]
 		return n, nil
 	}
-	n, err := f.body.Read(p[:min(int64(len(p)), f.chunk)])
+	n, err := f.src.Read(p[:min(int64(len(p)), f.chunk)])
 	f.chunk -= int64(n)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF // a Body gives Length bytes or its own error

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+type middleware func(http.Handler) http.Handler
+
+// chain puts middlewares around a handler, the first outermost.
+func chain(h http.Handler, all ...middleware) http.Handler {
+	for i := len(all) - 1; i >= 0; i-- {
+		h = all[i](h)
+	}
+	return h
+}
+
+// statusClientGone is logged for a client that left before its answer; the
+// number is nginx's, and no client ever sees it.
+const statusClientGone = 499
+
+// recordRequests gives each request its id and its record, and writes the
+// record to the log when the request is over.
+func recordRequests(log zerolog.Logger, now func() time.Time, trusted []netip.Prefix) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			record := &gateway.Record{}
+			record.Update(func(f *gateway.Fields) { f.ID, f.Start = newRequestID(), now() })
+			w.Header().Set("Server", "s3gateway")
+			seen := &recorder{ResponseWriter: w}
+			defer func() {
+				failure := recover()
+				logRequest(log, now(), r, seen, record.Snapshot(), policy.ClientAddress(r, trusted))
+				if failure != nil {
+					panic(failure) // net/http cuts the connection
+				}
+			}()
+			next.ServeHTTP(seen, r.WithContext(gateway.WithRecord(r.Context(), record)))
+		})
+	}
+}
+
+func newRequestID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	return strings.ToUpper(hex.EncodeToString(id[:]))
+}
+
+// logRequest writes one line per request. The query stays out of it: it may
+// carry a signature.
+func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *recorder, f gateway.Fields, client string) {
+	status := seen.status
+	if r.Context().Err() != nil && status == 0 {
+		status = statusClientGone
+	}
+	level := zerolog.InfoLevel
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+		level = zerolog.ErrorLevel
+	}
+	line := log.WithLevel(level)
+	if log.GetLevel() > level {
+		return
+	}
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	line = line.Str("id", f.ID).Str("door", string(f.Door)).Str("method", r.Method).Str("path", path).
+		Str("client", client).Int("status", status).Int64("bytes", seen.bytes).Dur("took", end.Sub(f.Start))
+	for name, value := range map[string]string{
+		"operation": f.Operation, "caller": f.Caller, "cache": f.Cache, "backend_request_id": f.Backend,
+	} {
+		if value != "" {
+			line = line.Str(name, value)
+		}
+	}
+	if f.Err != nil {
+		line = line.Str("code", string(gateway.CodeOf(f.Err)))
+		if e := gateway.AsError(f.Err); level == zerolog.ErrorLevel || log.GetLevel() <= zerolog.DebugLevel {
+			line = line.Str("refusal", e.Message)
+			if e.Err != nil {
+				line = line.AnErr("cause", e.Err)
+			}
+		}
+	}
+	line.Msg("request")
+}
+
+// recorder notes status and size of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader notes the first final status.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts what was written.
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// recoverPanics turns a bug into a logged stack and a cut connection: one
+// request's fault must not take the process down, and half an answer must not
+// look like a whole one.
+func recoverPanics(log zerolog.Logger) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				failure := recover()
+				if failure == nil {
+					return
+				}
+				if err, ok := failure.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+					log.Error().Interface("panic", failure).Bytes("stack", debug.Stack()).
+						Str("id", gateway.RecordFrom(r.Context()).Snapshot().ID).Msg("bug: a request panicked")
+				}
+				panic(http.ErrAbortHandler)
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// stallTimeout is how long a client may send or take no byte. It bounds pauses,
+// not requests: an upload may last as long as it moves.
+const stallTimeout = 60 * time.Second
+
+// guardStalls moves the connection's deadlines on with each byte.
+func guardStalls(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		// The deadline of this connection's last request is still set.
+		_ = rc.SetWriteDeadline(time.Time{})
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &movingBody{ReadCloser: r.Body, rc: rc}
+		}
+		next.ServeHTTP(&movingWriter{ResponseWriter: w, rc: rc}, r)
+	})
+}
+
+type movingBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+// Read allows each read its time. After the last one the deadline is lifted:
+// net/http goes on reading in the background to notice a client that leaves.
+func (b *movingBody) Read(p []byte) (int, error) {
+	_ = b.rc.SetReadDeadline(time.Now().Add(stallTimeout))
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+type movingWriter struct {
+	http.ResponseWriter
+	rc *http.ResponseController
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *movingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Write allows each write its time.
+func (w *movingWriter) Write(p []byte) (int, error) {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(stallTimeout))
+	return w.ResponseWriter.Write(p)
+}

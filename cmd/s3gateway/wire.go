@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/api"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/backend/embedded"
+	"github.com/codeguardians/s3gateway/cache"
+	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/internal/drain"
+	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/proxy"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// app is the whole graph of one gateway. Everything is built here, by hand.
+type app struct {
+	handler http.Handler
+	admin   http.Handler
+	monitor *backend.Monitor
+	client  *backend.Client // nil while the settings are incomplete
+	store   *embedded.Store // nil with a real backend
+	keys    keys
+	policy  *policy.Policy
+}
+
+// limiterEntries bounds how many callers and addresses a limiter remembers.
+const limiterEntries = 100_000
+
+func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (_ *app, err error) {
+	a := &app{}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	now := time.Now
+	if err := a.openBackend(ctx, cfg, log, now); err != nil {
+		return nil, err
+	}
+	if a.keys, err = loadKeys(cfg); err != nil {
+		return nil, err
+	}
+	types, err := policy.ParseTypes(cfg.AllowedFileTypes)
+	if err != nil {
+		return nil, settingsError("ALLOWED_FILE_TYPES: %w", err)
+	}
+	a.policy = &policy.Policy{
+		MaxFileSize: cfg.MaxFileSize, Types: types,
+		Scope: policy.Scope(cfg.PolicyScope), UploadPrefix: cfg.UploadPrefix,
+	}
+	callers, err := newCallers(cfg, a.keys)
+	if err != nil {
+		return nil, &exitError{code: exitSettings, err: err}
+	}
+	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now})
+	// One limiter of each kind: both doors together keep a caller's rate.
+	callerLimit := policy.NewLimiter(rateOf(cfg.RateLimit, "RATE_LIMIT"), limiterEntries, now)
+	addressLimit := policy.NewLimiter(rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS"), limiterEntries, now)
+
+	s3Door := &proxy.Door{
+		Table: proxy.NewTable(),
+		Verifier: &signer.Verifier{
+			Secrets: callers, Regions: regions(cfg.Region), PublicHost: hostOf(cfg.PublicURL),
+			ForwardedHost: forwardedHost(cfg.TrustedProxies), Now: now,
+			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
+		},
+		Callers: callers, Policy: a.policy, CallerLimit: callerLimit,
+		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets},
+		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains,
+		Isolated: len(cfg.Domains) > 0, Log: log,
+	}
+	restDoor := api.New(api.Options{
+		Store: api.NewStore(a.client, cfg.BucketName, metadata), Bucket: cfg.BucketName,
+		Policy: a.policy, Callers: callers, CallerLimit: callerLimit,
+		Auth: &policy.RESTAuth{
+			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
+		},
+		Health: a.monitor.Check, Ready: a.monitor.Err,
+		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
+		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
+		Region: regions(cfg.Region)[0], Budget: api.NewBudget(cfg.UploadBufferBytes),
+		CursorKey: a.keys.derive("cursor"), Now: now, Random: rand.Reader, Log: log,
+	})
+	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
+		return policy.LimitByAddress(addressLimit, cfg.TrustedProxies, fail)(next)
+	}
+	a.handler = chain(
+		doors{
+			domains: cfg.Domains,
+			s3:      limitAddress(proxy.WriteError, s3Door),
+			rest:    limitAddress(api.WriteError, restDoor),
+			page:    http.HandlerFunc(frontPage),
+		},
+		// The record is outermost: it logs what all others answered, panics
+		// too. Draining stands next to the doors, so that it sees the body as
+		// the server gives it; the stall guard moves deadlines on that body.
+		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), guardStalls, drain.Middleware,
+	)
+	a.admin = adminHandler(a.monitor)
+	return a, nil
+}
+
+// openBackend makes the client for the store of the settings. With settings
+// that are not complete there is none, and both doors answer 503.
+func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) error {
+	a.monitor = &backend.Monitor{Fixed: cfg.Incomplete(), Log: log, Now: now}
+	if a.monitor.Fixed != nil {
+		return nil
+	}
+	endpoint := backend.Endpoint{Name: "s3", URL: cfg.EndpointURL, Region: cfg.Region, PathStyle: cfg.ForcePathStyle, Trailers: true}
+	if endpoint.URL == nil {
+		endpoint.URL = backend.AWSEndpoint(cfg.Region)
+	}
+	if cfg.Embedded() {
+		store, err := embedded.Start(ctx, embedded.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, Log: log})
+		if err != nil {
+			return err
+		}
+		a.store = store
+		own := store.Credentials()
+		endpoint = backend.Endpoint{
+			Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: store.Socket(),
+			Region: store.Region(), PathStyle: true, Trailers: true, FileKeys: true,
+			Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
+		}
+	} else {
+		provider, err := backend.NewCredentials(ctx, backend.CredentialSource{
+			AccessKeyID: cfg.AccessKeyID, SecretAccessKey: cfg.SecretAccessKey.Reveal(), SessionToken: cfg.SessionToken.Reveal(),
+			SecretID: cfg.CredentialsSecretID, Region: cfg.Region, Now: now,
+		})
+		if err != nil {
+			return err
+		}
+		endpoint.Credentials = provider
+	}
+	a.client = backend.New(endpoint, log, now)
+	a.monitor.Probe = func(ctx context.Context) error {
+		if a.store != nil {
+			if err := a.store.Err(); err != nil {
+				return err
+			}
+		}
+		return a.client.HeadBucket(ctx, cfg.BucketName)
+	}
+	return nil
+}
+
+// close ends what build started.
+func (a *app) close() error {
+	var errs []error
+	if a.client != nil {
+		a.client.Close()
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// regions are the scope regions that clients may sign for: the bucket's, the
+// one that most tools default to, and the word for none.
+func regions(own string) []string {
+	all := []string{own}
+	for _, r := range []string{"us-east-1", "auto"} {
+		if r != own {
+			all = append(all, r)
+		}
+	}
+	if own == "" {
+		return all[1:]
+	}
+	return all
+}
+
+func rateOf(r config.Rate, setting string) policy.Rate {
+	return policy.Rate{PerSecond: r.PerSecond, Burst: r.Burst, Setting: setting}
+}
+
+func hostOf(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return u.Host
+}

@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"encoding/xml"
+	"errors"
+	"slices"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// deleteDocument is the body of DeleteObjects
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
+type deleteDocument struct {
+	XMLName xml.Name        `xml:"Delete"`
+	Xmlns   string          `xml:"xmlns,attr,omitempty"`
+	Objects []deletedObject `xml:"Object"`
+	Quiet   bool            `xml:",omitempty"`
+}
+
+type deletedObject struct {
+	ETag             string `xml:",omitempty"`
+	Key              string
+	LastModifiedTime string `xml:",omitempty"`
+	Size             *int64 `xml:",omitempty"`
+	VersionID        string `xml:"VersionId,omitempty"`
+}
+
+// deleteResult is its answer.
+type deleteResult struct {
+	XMLName xml.Name `xml:"DeleteResult"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Deleted []deletedEntry
+	Errors  []deleteError `xml:"Error"`
+}
+
+type deletedEntry struct {
+	DeleteMarker          *bool  `xml:",omitempty"`
+	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
+	Key                   string
+	VersionID             string `xml:"VersionId,omitempty"`
+}
+
+type deleteError struct {
+	Code      gateway.Code
+	Key       string
+	Message   string
+	VersionID string `xml:"VersionId,omitempty"`
+}
+
+const maxDeleted = 1000
+
+// deleteObjects decides each key by itself: those that are refused are answered
+// here, the others go on in a document of the gateway's own.
+func (d *Door) deleteObjects(x *exchange) error {
+	doc, err := d.readDocument(x)
+	if err != nil {
+		return err
+	}
+	var request deleteDocument
+	if err := doc.parse(&request); err != nil {
+		return err
+	}
+	if n := len(request.Objects); n == 0 || n > maxDeleted {
+		return malformed(errors.New("a delete names 1 to 1000 objects"))
+	}
+	allowed, refused := d.judgeDeletes(x, request.Objects)
+	result := deleteResult{Xmlns: xmlns}
+	if len(allowed) > 0 {
+		end := d.beginDeletes(x, allowed)
+		err := d.fetch(x, rewritten(x, deleteDocument{Xmlns: xmlns, Objects: allowed, Quiet: request.Quiet}), &result)
+		end(outcomeKnown(err))
+		if err != nil {
+			return err
+		}
+	}
+	result.XMLName, result.Xmlns = xml.Name{Local: "DeleteResult"}, xmlns
+	result.Errors = append(result.Errors, refused...)
+	return x.answerXML(result)
+}
+
+// judgeDeletes parts the objects of a batch into those that go on and the
+// answers for those that do not. A key that aliases another is refused whole.
+func (d *Door) judgeDeletes(x *exchange, objects []deletedObject) (allowed []deletedObject, refused []deleteError) {
+	for _, o := range objects {
+		err := d.mayDelete(x, o)
+		if err == nil {
+			allowed = append(allowed, o)
+			continue
+		}
+		_, doc := render(gateway.AsError(err))
+		refused = append(refused, deleteError{Code: doc.Code, Message: doc.Message, Key: o.Key, VersionID: o.VersionID})
+	}
+	return allowed, refused
+}
+
+func (d *Door) mayDelete(x *exchange, o deletedObject) error {
+	if o.Key == "" {
+		return gateway.Errorf(gateway.InvalidArgument, "A key is missing.")
+	}
+	if err := checkObjectName(o.Key); err != nil {
+		return err
+	}
+	if err := x.at.checkKey("key", o.Key); err != nil {
+		return err
+	}
+	action := x.op.Action
+	if o.VersionID != "" {
+		action = gateway.DeleteVersion
+	}
+	return d.Policy.May(x.caller, action, x.addr.Bucket, o.Key)
+}
+
+// beginDeletes announces every key of a batch to the cache.
+func (d *Door) beginDeletes(x *exchange, objects []deletedObject) func(known bool) {
+	var ends []func(bool)
+	for _, o := range objects {
+		ends = append(ends, d.Cache.Change(x.at.Backend.Name, x.at.Bucket, o.Key).Done)
+	}
+	return func(known bool) {
+		for _, end := range slices.Backward(ends) {
+			end(known)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5" // Content-MD5 is S3's integrity header, not a secret
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// Limits of the small documents, in bytes.
+const (
+	maxDocument         = 1 << 20
+	maxDeleteDocument   = 2 << 20
+	maxCompleteDocument = 8 << 20
+)
+
+func documentLimit(op *Operation) int64 {
+	switch op.Name {
+	case "DeleteObjects":
+		return maxDeleteDocument
+	case "CompleteMultipartUpload":
+		return maxCompleteDocument
+	}
+	return maxDocument
+}
+
+// document is a small request body, read whole and proven.
+type document struct{ raw []byte }
+
+// readDocument reads the request's document through its limit and checks every
+// digest that came with it: a backend may not compare them, and a document that
+// is written anew has digests of its own.
+func (d *Door) readDocument(x *exchange) (document, error) {
+	body, err := x.auth.OpenBody(x.r, signer.BodyOptions{VerifyPayloadHash: true})
+	if err != nil {
+		return document{}, err
+	}
+	defer body.Close()
+	limit := documentLimit(x.op)
+	if body.Length() > limit {
+		return document{}, gateway.Errorf(gateway.EntityTooLarge, "The document of %s is larger than %d bytes.", x.op.Name, limit)
+	}
+	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return document{}, err
+	}
+	if err := checkDigests(x, raw); err != nil {
+		return document{}, err
+	}
+	if len(raw) > 0 && raw[0] != '{' { // a bucket policy is JSON
+		if err := checkXML(raw); err != nil {
+			return document{}, err
+		}
+	}
+	return document{raw: raw}, nil
+}
+
+// request forwards the document as it was sent. Its digests are the gateway's
+// own, so that the backend compares bytes and not promises.
+func (doc document) request(x *exchange) backend.Request {
+	req := x.request()
+	if len(doc.raw) == 0 {
+		return req
+	}
+	sum, md := sha256.Sum256(doc.raw), md5.Sum(doc.raw)
+	req.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(md[:]))
+	req.PayloadHash = hex.EncodeToString(sum[:])
+	req.Length = int64(len(doc.raw))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(doc.raw)), nil }
+	req.Body, _ = req.GetBody()
+	return req
+}
+
+// rewritten forwards another document in the place of the client's, whose
+// checksum headers were compared and no longer fit.
+func rewritten(x *exchange, doc any) backend.Request {
+	for name := range x.out {
+		lower := strings.ToLower(name)
+		if strings.HasPrefix(lower, "x-amz-sdk-checksum-") || strings.HasPrefix(lower, "x-amz-checksum-") && !isObjectChecksum(x.op, lower) {
+			x.out.Del(name)
+		}
+	}
+	return document{raw: marshal(doc)}.request(x)
+}
+
+// isObjectChecksum tells the checksum of the whole object, which a Complete
+// carries in its headers, from one of the document.
+func isObjectChecksum(op *Operation, _ string) bool { return op.Name == "CompleteMultipartUpload" }
+
+// checkDigests compares Content-MD5 and x-amz-checksum-* with the document.
+func checkDigests(x *exchange, raw []byte) error {
+	if given := x.header.Get("Content-Md5"); given != "" {
+		want, err := base64.StdEncoding.DecodeString(given)
+		if err != nil || len(want) != md5.Size {
+			return gateway.Errorf(gateway.InvalidDigest, "The Content-MD5 you specified is not valid.")
+		}
+		if sum := md5.Sum(raw); !hmac.Equal(sum[:], want) {
+			return gateway.Errorf(gateway.BadDigest, "The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	if isObjectChecksum(x.op, "") {
+		return nil
+	}
+	for name := range x.header {
+		algorithm, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-checksum-")
+		if !ok {
+			continue
+		}
+		sum, known := signer.NewChecksum(algorithm)
+		if !known {
+			continue
+		}
+		sum.Write(raw)
+		want, err := base64.StdEncoding.DecodeString(x.header.Get(name))
+		if err != nil || len(want) != sum.Size() {
+			return gateway.Errorf(gateway.InvalidRequest, "Value for %s header is invalid.", strings.ToLower(name))
+		}
+		if !hmac.Equal(sum.Sum(nil), want) {
+			return gateway.Errorf(gateway.BadDigest, "The %s you specified did not match the calculated checksum.", strings.ToUpper(algorithm))
+		}
+	}
+	return nil
+}
+
+// maxDepth bounds the nesting of a document: no S3 document comes near it.
+const maxDepth = 32
+
+// checkXML reads a document to its end. A document type is refused: no S3
+// document has one, and entities are how small documents grow large.
+func checkXML(raw []byte) error {
+	decoder := xml.NewDecoder(bytes.NewReader(raw))
+	depth := 0
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return malformed(err)
+		}
+		switch token.(type) {
+		case xml.Directive:
+			return malformed(errors.New("a document type is not allowed"))
+		case xml.StartElement:
+			if depth++; depth > maxDepth {
+				return malformed(errors.New("nested too deeply"))
+			}
+		case xml.EndElement:
+			depth--
+		}
+	}
+}
+
+// parse reads the document into a value, whatever its namespace.
+func (doc document) parse(into any) error {
+	if err := xml.Unmarshal(doc.raw, into); err != nil {
+		return malformed(err)
+	}
+	return nil
+}
+
+func malformed(cause error) *gateway.Error {
+	return (&gateway.Error{Code: gateway.MalformedXML}).Because(cause)
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,238 @@
+package proxy
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/cache"
+	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// Callers finds who an access key belongs to.
+type Callers interface {
+	ByAccessKey(accessKeyID string) (gateway.Caller, bool)
+}
+
+// Door serves the S3 API. Its fields are set once, before the first request;
+// it is then safe for concurrent use.
+type Door struct {
+	Table    *Table
+	Verifier *signer.Verifier
+	Callers  Callers
+	Policy   *policy.Policy
+	// CallerLimit is the rate per caller; nil means none.
+	CallerLimit *policy.Limiter
+	Buckets     *Buckets
+	Cache       *cache.Metadata
+	// Ready gives the refusal while there is no usable backend; nil is ready.
+	Ready func() error
+	// Domains are the host names of virtual-host style; none means path style.
+	Domains []string
+	// PassHeaders are further x-amz-* headers that every operation knows.
+	PassHeaders []string
+	// Isolated is true when this door has an origin of its own, so that what it
+	// serves cannot act on the pages of the other door.
+	Isolated bool
+	Log      zerolog.Logger
+}
+
+// exchange is one request on its way through the stages. Each stage fills in
+// what it found out.
+type exchange struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	target signer.Target
+	// header is the request's headers with the x-amz-* query parameters of a
+	// presigned request in their place.
+	header http.Header
+	query  []signer.Param
+	addr   address
+	op     *Operation
+	auth   *signer.Auth
+	caller gateway.Caller
+	at     Location
+	out    http.Header // x-amz-* and HTTP headers that go on
+}
+
+// stages is the way of every request of this door, in order. What is cheap and
+// needs no trust comes first; the signature is checked on the untouched request
+// before any header counts; everything that needs no body comes before the body
+// is touched, so that a client that asked with Expect: 100-continue never sends
+// it in vain. The rate per address stands before all this, in the middleware
+// that both doors share.
+func stages() []func(*Door, *exchange) error {
+	return []func(*Door, *exchange) error{
+		(*Door).parse,
+		(*Door).ready,
+		(*Door).authenticate,
+		(*Door).limitCaller,
+		(*Door).findOperation,
+		(*Door).locate,
+		(*Door).authorise,
+		(*Door).chooseHeaders,
+		(*Door).serve,
+	}
+}
+
+// ServeHTTP runs the stages; the first that fails answers.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Door = gateway.DoorS3 })
+	x := &exchange{w: w, r: r}
+	x.setIdentity()
+	for _, stage := range stages() {
+		if err := stage(d, x); err != nil {
+			WriteError(w, r, err)
+			return
+		}
+	}
+}
+
+// setIdentity puts the gateway's own request id on the answer, before anything
+// can fail.
+func (x *exchange) setIdentity() {
+	h := x.w.Header()
+	h.Set("X-Amz-Request-Id", gateway.RecordFrom(x.r.Context()).Snapshot().ID)
+	h.Set("X-Amz-Id-2", hostID)
+}
+
+func (d *Door) parse(x *exchange) (err error) {
+	if x.target, err = signer.ParseTarget(x.r.RequestURI); err != nil {
+		return err
+	}
+	x.addr = resolve(d.Domains, x.r.Host, x.target.Path)
+	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) {
+		f.Bucket, f.Key = x.addr.Bucket, x.addr.Key
+	})
+	return checkNames(x.addr)
+}
+
+func (d *Door) ready(*exchange) error { return d.Ready() }
+
+// authenticate is the one place where a request of this door is believed.
+func (d *Door) authenticate(x *exchange) (err error) {
+	if x.auth, err = d.Verifier.Verify(x.r, x.target); err != nil {
+		return err
+	}
+	if !x.auth.Anonymous {
+		var known bool
+		if x.caller, known = d.Callers.ByAccessKey(x.auth.AccessKeyID); !known {
+			// Removed between the check of the signature and now.
+			return gateway.Errorf(gateway.InvalidAccessKeyID, "")
+		}
+		if x.caller.Link && !x.auth.Presigned {
+			return gateway.Errorf(gateway.AccessDenied, "This access key works in presigned links only.")
+		}
+	}
+	x.header = x.r.Header.Clone()
+	for name, values := range x.target.Promoted() {
+		x.header[name] = values
+	}
+	x.query = x.target.Forward()
+	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Caller = x.caller.Name })
+	return nil
+}
+
+func (d *Door) limitCaller(x *exchange) error {
+	if x.caller.Anonymous() {
+		return nil
+	}
+	return d.CallerLimit.Allow(x.caller.Name).Err()
+}
+
+func (d *Door) findOperation(x *exchange) (err error) {
+	if x.op, err = d.Table.Find(x.addr.level(), x.r.Method, x.query, x.header); err != nil {
+		if gateway.CodeOf(err) == gateway.NotImplemented {
+			d.Log.Warn().Str("method", x.r.Method).Str("path", x.target.RawPath).Err(err).Msg("operation not served")
+		}
+		return err
+	}
+	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation = x.op.Name })
+	return nil
+}
+
+// authorise asks the policy whether the caller may.
+func (d *Door) authorise(x *exchange) error {
+	if x.caller.Link && !x.op.Link {
+		return gateway.Errorf(gateway.AccessDenied, "A link does not allow %s.", x.op.Name)
+	}
+	action := x.op.Action
+	if x.op.VersionAction != "" && has(x.query, "versionId") {
+		action = x.op.VersionAction
+	}
+	if err := d.Policy.May(x.caller, action, x.addr.Bucket, x.addr.Key); err != nil {
+		return err
+	}
+	if needsManage(x.header) {
+		return d.Policy.May(x.caller, gateway.Manage, x.addr.Bucket, x.addr.Key)
+	}
+	return nil
+}
+
+// locate finds the backend's names. It stands before authorise: where keys are
+// files, one that would alias another must not be judged under the name it has
+// here.
+func (d *Door) locate(x *exchange) (err error) {
+	if x.addr.Bucket == "" {
+		x.at = d.Buckets.Service()
+		return nil
+	}
+	if x.at, err = d.Buckets.Locate(x.addr.Bucket, x.op.Name == "CreateBucket"); err != nil {
+		return err
+	}
+	x.at.Key = x.addr.Key
+	return x.at.checkKey("key", x.addr.Key)
+}
+
+func (d *Door) chooseHeaders(x *exchange) (err error) {
+	x.out, err = outboundHeaders(x.op, x.header, d.PassHeaders)
+	return err
+}
+
+func (d *Door) serve(x *exchange) error {
+	if x.op.handle != nil {
+		return x.op.handle(d, x)
+	}
+	switch x.op.Body {
+	case DocumentBody:
+		doc, err := d.readDocument(x)
+		if err != nil {
+			return err
+		}
+		return d.forward(x, doc.request(x))
+	default:
+		if x.op.Cached {
+			return d.head(x)
+		}
+		return d.forward(x, x.request())
+	}
+}
+
+// request is the plain request to the backend, without a body.
+func (x *exchange) request() backend.Request {
+	return backend.Request{
+		Method: x.op.Method, Bucket: x.at.Bucket, Key: x.at.Key,
+		Query: without(x.query, "x-id"), Header: x.out,
+	}
+}
+
+func has(query []signer.Param, key string) bool {
+	return slices.ContainsFunc(query, func(p signer.Param) bool { return p.Key == key })
+}
+
+func get(query []signer.Param, key string) string {
+	for _, p := range query {
+		if p.Key == key {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+func without(query []signer.Param, key string) []signer.Param {
+	return slices.DeleteFunc(slices.Clone(query), func(p signer.Param) bool { return p.Key == key })
+}

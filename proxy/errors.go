@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/xml"
+	"net/http"
+	"strconv"
+	"time"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/drain"
+)
+
+// answer is how one code looks on this door.
+type answer struct {
+	status int
+	// code is S3's word, where the gateway's own differs from it.
+	code gateway.Code
+	// text is the message when the error brings none.
+	text string
+}
+
+// answers translates every code of the gateway
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+var answers = map[gateway.Code]answer{
+	gateway.AccessDenied:                {status: 403, text: "Access Denied."},
+	gateway.AuthHeaderMalformed:         {status: 400, text: "The authorization header that you provided is not valid."},
+	gateway.AuthQueryParametersError:    {status: 400, text: "The authorization query parameters that you provided are not valid."},
+	gateway.BadDigest:                   {status: 400, text: "The Content-MD5 or checksum value that you specified did not match what the server received."},
+	gateway.BucketAlreadyExists:         {status: 409, text: "The requested bucket name is not available."},
+	gateway.Conflict:                    {status: 409, text: "A conflicting conditional operation is currently in progress against this resource. Try again."},
+	gateway.EntityTooLarge:              {status: 400, text: "Your proposed upload exceeds the maximum allowed object size."},
+	gateway.EntityTooSmall:              {status: 400, text: "Your proposed upload is smaller than the minimum allowed object size."},
+	gateway.ExpiredLink:                 {status: 403, code: gateway.AccessDenied, text: "Request has expired."},
+	gateway.IncompleteBody:              {status: 400, text: "You did not provide the number of bytes specified by the Content-Length HTTP header."},
+	gateway.Internal:                    {status: 500, text: "An internal error occurred. Try again."},
+	gateway.InvalidAccessKeyID:          {status: 403, text: "The AWS access key ID that you provided does not exist in our records."},
+	gateway.InvalidArgument:             {status: 400, text: "Invalid Argument."},
+	gateway.InvalidBucketName:           {status: 400, text: "The specified bucket is not valid."},
+	gateway.InvalidDigest:               {status: 400, text: "The Content-MD5 or checksum value that you specified is not valid."},
+	gateway.InvalidPart:                 {status: 400, text: "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag."},
+	gateway.InvalidPartOrder:            {status: 400, text: "The list of parts was not in ascending order. The parts list must be specified in order by part number."},
+	gateway.InvalidRange:                {status: 416, text: "The requested range is not satisfiable."},
+	gateway.InvalidRequest:              {status: 400, text: "Invalid Request."},
+	gateway.InvalidToken:                {status: 400, text: "The provided token is malformed or otherwise not valid."},
+	gateway.MalformedTrailer:            {status: 400, text: "The request contained trailing data that was not well-formed or did not conform to our published schema."},
+	gateway.InvalidURI:                  {status: 400, text: "The specified URI couldn't be parsed."},
+	gateway.KeyTooLong:                  {status: 400, text: "Your key is too long."},
+	gateway.MalformedXML:                {status: 400, text: "The XML that you provided was not well formed or did not validate against our published schema."},
+	gateway.MethodNotAllowed:            {status: 405, text: "The specified method is not allowed against this resource."},
+	gateway.MissingContentLength:        {status: 411, text: "You must provide the Content-Length HTTP header."},
+	gateway.MissingSecurityHeader:       {status: 400, text: "Your request is missing a required header."},
+	gateway.NoSuchBucket:                {status: 404, text: "The specified bucket does not exist."},
+	gateway.NoSuchKey:                   {status: 404, text: "The specified key does not exist."},
+	gateway.NoSuchUpload:                {status: 404, text: "The specified multipart upload does not exist. The upload ID might not be valid, or the multipart upload might have been aborted or completed."},
+	gateway.NotAcceptable:               {status: 406, code: gateway.InvalidRequest, text: "None of the accepted types can be given."},
+	gateway.NotImplemented:              {status: 501, text: "A header or parameter you provided implies functionality that is not implemented."},
+	gateway.PreconditionFailed:          {status: 412, text: "At least one of the preconditions that you specified did not hold."},
+	gateway.QuotaExceeded:               {status: 507, text: "The storage quota is used up."},
+	gateway.RequestTimeTooSkewed:        {status: 403, text: "The difference between the request time and the server's time is too large."},
+	gateway.RequestTimeout:              {status: 400, text: "Your socket connection to the server was not read from or written to within the timeout period."},
+	gateway.SHA256Mismatch:              {status: 400, text: "The provided 'x-amz-content-sha256' header does not match what was computed."},
+	gateway.ServiceUnavailable:          {status: 503, text: "Service is unable to handle request. Try again."},
+	gateway.SignatureDoesNotMatch:       {status: 403, text: "The request signature that we calculated does not match the signature you provided. Check your key and signing method."},
+	gateway.SlowDown:                    {status: 503, text: "Please reduce your request rate."},
+	gateway.TypeNotAllowed:              {status: 403, code: gateway.AccessDenied, text: "File type not allowed"},
+	gateway.Unauthenticated:             {status: 403, code: gateway.AccessDenied, text: "Access Denied."},
+	gateway.UnprocessableValue:          {status: 400, code: gateway.InvalidArgument, text: "Invalid Argument."},
+	gateway.UnsupportedMediaType:        {status: 415, code: gateway.InvalidRequest, text: "The content type of the request is not supported."},
+	gateway.UnsupportedSignatureVersion: {status: 400, code: gateway.InvalidRequest, text: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."},
+}
+
+// errorDocument is the S3 error document. Details follow the fixed elements.
+type errorDocument struct {
+	XMLName    xml.Name `xml:"Error"`
+	Code       gateway.Code
+	Message    string
+	Details    []element
+	Key        string `xml:",omitempty"`
+	BucketName string `xml:",omitempty"`
+	Resource   string
+	RequestID  string `xml:"RequestId"`
+	HostID     string `xml:"HostId"`
+}
+
+type element struct {
+	XMLName xml.Name
+	Value   string `xml:",chardata"`
+}
+
+// WriteError answers a refusal in S3's form: the one translator of this door.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	record := gateway.RecordFrom(r.Context())
+	record.Update(func(f *gateway.Fields) { f.Err = err })
+	e := gateway.AsError(err)
+	status, doc := render(e)
+	facts := record.Snapshot()
+	doc.Key, doc.BucketName = facts.Key, facts.Bucket
+	doc.Resource = r.URL.Path
+	doc.RequestID, doc.HostID = facts.ID, hostID
+
+	h := w.Header()
+	for _, name := range []string{"Etag", "Last-Modified", "Content-Range", "Accept-Ranges", "Content-Encoding", "Cache-Control", "Content-Disposition"} {
+		h.Del(name)
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	var body []byte
+	if status == http.StatusNotModified || r.Method == http.MethodHead {
+		// Neither has a body; the code goes where an operator can see it.
+		h.Set("X-Amz-Error-Code", string(doc.Code))
+		h["Content-Type"] = nil
+	} else {
+		body = marshal(doc)
+		h.Set("Content-Type", "application/xml")
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	for _, d := range e.Details {
+		if d.Name == "Allow" {
+			h.Set("Allow", d.Value)
+		}
+	}
+	drain.Before(w, r)
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err == nil {
+		drain.Body(w, r)
+	}
+}
+
+// hostID is what S3 calls the extended request id. The gateway has none to tell.
+const hostID = "s3gateway"
+
+// render gives status and document of an error, without the request's facts.
+func render(e *gateway.Error) (int, errorDocument) {
+	a, known := answers[e.Code]
+	status, code, text := a.status, e.Code, e.Message
+	if a.code != "" {
+		code = a.code
+	}
+	if text == "" {
+		text = a.text
+	}
+	switch {
+	case e.Status != 0:
+		status = e.Status
+	case !known:
+		a = answers[gateway.Internal]
+		status, code, text = a.status, gateway.Internal, a.text
+	}
+	doc := errorDocument{Code: code, Message: text}
+	for _, d := range e.Details {
+		doc.Details = append(doc.Details, element{XMLName: xml.Name{Local: d.Name}, Value: d.Value})
+	}
+	return status, doc
+}
+
+// marshal writes a document with the XML declaration. Our own types always
+// marshal: a failure would be a bug that the golden tests show.
+func marshal(doc any) []byte {
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	if err := xml.NewEncoder(&b).Encode(doc); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}

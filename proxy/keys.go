@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// Limits of names in S3
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+const (
+	maxKey     = 1024
+	maxSegment = 255 // of a file system, for keys that are files
+)
+
+// storeTemp is the embedded store's own folder within a bucket.
+const storeTemp = ".sgwtmp"
+
+// checkNames refuses what no backend is asked about: a bucket that would hide
+// the REST door, names that are no bucket's, keys over S3's length, and keys
+// that are the gateway's own.
+func checkNames(a address) error {
+	if a.Bucket == "" && a.Key == "" {
+		return nil
+	}
+	if a.Bucket == "api" || !validBucket(a.Bucket) {
+		return gateway.Errorf(gateway.InvalidBucketName, "")
+	}
+	return checkObjectName(a.Key)
+}
+
+// checkObjectName refuses a key on every backend alike.
+func checkObjectName(key string) error {
+	if len(key) > maxKey {
+		return gateway.Errorf(gateway.KeyTooLong, "")
+	}
+	if strings.IndexByte(key, 0) >= 0 {
+		return gateway.Errorf(gateway.InvalidArgument, "Object key contains a NUL byte.")
+	}
+	if strings.HasPrefix(key+"/", gateway.ReservedPrefix) {
+		return gateway.Errorf(gateway.AccessDenied, "Keys under %s belong to the gateway.", gateway.ReservedPrefix)
+	}
+	return nil
+}
+
+// validBucket takes every name that some S3 takes: dots, dashes, underscores
+// and capitals of old buckets among them, and nothing that could leave the
+// bucket's place in a path or host.
+func validBucket(name string) bool {
+	if len(name) < 3 || len(name) > 255 || strings.Contains(name, "..") || name[0] == '.' {
+		return false
+	}
+	return strings.IndexFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-_", c)
+	}) < 0
+}
+
+// checkFileKey refuses a key that a store with files for objects would clean
+// into another one or cannot hold. what names the place it came from.
+func checkFileKey(what, key string) error {
+	segments := strings.Split(strings.TrimSuffix(key, "/"), "/")
+	for i, s := range segments {
+		switch {
+		case s == "" || s == "." || s == "..":
+			return gateway.Errorf(gateway.InvalidArgument,
+				"The %s has the segment %q, which the embedded store cannot hold: it keeps objects as files.", what, s)
+		case len(s) > maxSegment:
+			return gateway.Errorf(gateway.KeyTooLong,
+				"The %s has a segment of %d bytes; the embedded store holds at most %d between slashes.", what, len(s), maxSegment)
+		case i == 0 && s == storeTemp:
+			return gateway.Errorf(gateway.InvalidArgument, "The %s begins with %q, which belongs to the embedded store.", what, storeTemp)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package proxy
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// Table finds the operation of a request. It is immutable and safe for
+// concurrent use.
+type Table struct {
+	rows map[Level]map[string][]*Operation
+	all  []*Operation
+}
+
+// NewTable indexes the operations.
+func NewTable() *Table {
+	t := &Table{rows: map[Level]map[string][]*Operation{}}
+	for _, op := range operations() {
+		if t.rows[op.Level] == nil {
+			t.rows[op.Level] = map[string][]*Operation{}
+		}
+		t.rows[op.Level][op.Method] = append(t.rows[op.Level][op.Method], &op)
+		t.all = append(t.all, &op)
+	}
+	return t
+}
+
+// Find gives the operation of a request: of the rows of its level and method
+// whose telling keys and header are all there, the one with the most of them.
+// A request that no row fits, or that carries a query key its row does not
+// know, is refused: an unknown key may change what the backend does.
+func (t *Table) Find(level Level, method string, query []signer.Param, header http.Header) (*Operation, error) {
+	rows := t.rows[level][method]
+	if len(rows) == 0 {
+		return nil, t.noMethod(level, method)
+	}
+	var best *Operation
+	for _, op := range rows {
+		if op.fits(query, header) && (best == nil || op.weight() > best.weight()) {
+			best = op
+		}
+	}
+	if best == nil {
+		return nil, notImplemented("this combination of method and query")
+	}
+	for _, p := range query {
+		if p.Key != "x-id" && !slices.Contains(best.Tells, p.Key) && !slices.Contains(best.Params, p.Key) {
+			return nil, notImplemented("the query parameter " + p.Key + " on " + best.Name)
+		}
+	}
+	return best, nil
+}
+
+func (t *Table) noMethod(level Level, method string) error {
+	allowed := make([]string, 0, len(t.rows[level]))
+	for m := range t.rows[level] {
+		allowed = append(allowed, m)
+	}
+	slices.Sort(allowed)
+	return gateway.Errorf(gateway.MethodNotAllowed, "The specified method is not allowed against this resource.").
+		With("Method", method).With("Allow", strings.Join(allowed, ", "))
+}
+
+func notImplemented(what string) *gateway.Error {
+	return gateway.Errorf(gateway.NotImplemented, "A header or parameter you provided implies functionality that is not implemented: %s.", what)
+}
+
+func (op *Operation) fits(query []signer.Param, header http.Header) bool {
+	for _, key := range op.Tells {
+		if !slices.ContainsFunc(query, func(p signer.Param) bool { return p.Key == key }) {
+			return false
+		}
+	}
+	return op.TellingHeader == "" || header.Get(op.TellingHeader) != ""
+}
+
+func (op *Operation) weight() int {
+	n := len(op.Tells)
+	if op.TellingHeader != "" {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,249 @@
+package proxy
+
+import (
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// Level is what an operation is about.
+type Level int
+
+// The levels of the S3 API.
+const (
+	ServiceLevel Level = iota
+	BucketLevel
+	ObjectLevel
+)
+
+// BodyKind says what a request body is.
+type BodyKind int
+
+const (
+	// NoBody: whatever is sent is not looked at and not forwarded.
+	NoBody BodyKind = iota
+	// ObjectBody: the bytes of an object or part, streamed.
+	ObjectBody
+	// DocumentBody: a small XML or JSON document, read whole through a limit.
+	DocumentBody
+)
+
+// Effect says what an operation may change, for the cache.
+type Effect int
+
+// The effects.
+const (
+	ChangesNothing Effect = iota
+	ChangesObject
+	ChangesBucket
+)
+
+// Operation is one row of the table.
+type Operation struct {
+	// Name is the operation's name in the S3 API
+	// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html).
+	Name   string
+	Method string
+	Level  Level
+	// Tells are the query keys whose presence selects the operation, and
+	// TellingHeader the header that does. The row with the most of them wins.
+	Tells         []string
+	TellingHeader string
+	Action        gateway.Action
+	// VersionAction replaces Action when the request names a versionId.
+	VersionAction gateway.Action
+	Body          BodyKind
+	// Params are the further query keys that the operation knows.
+	Params []string
+	// Headers are the x-amz-* headers that it knows, beside those of every
+	// operation (commonHeaders). A trailing "*" stands for any ending.
+	Headers []string
+	Effect  Effect
+	// Cached operations are answered from the metadata cache when nothing but
+	// the key decides the answer.
+	Cached bool
+	// Link is true where a link credential may be used.
+	Link bool
+	// handle serves the operation; nil forwards it as it is.
+	handle func(*Door, *exchange) error
+}
+
+// Header groups of the table.
+var (
+	sseHeaders         = []string{"x-amz-server-side-encryption", "x-amz-server-side-encryption-*"}
+	sseCustomerHeaders = []string{"x-amz-server-side-encryption-customer-*"}
+	checksumHeaders    = []string{"x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"}
+	bodyHeaders        = join(checksumHeaders, []string{"x-amz-trailer", "x-amz-decoded-content-length"})
+	lockHeaders        = []string{"x-amz-object-lock-*", "x-amz-bypass-governance-retention"}
+	aclHeaders         = []string{"x-amz-acl", "x-amz-grant-*"}
+	objectHeaders      = join(sseHeaders, lockHeaders, aclHeaders, []string{
+		"x-amz-meta-*", "x-amz-storage-class", "x-amz-tagging", "x-amz-website-redirect-location",
+	})
+	copySourceHeaders = []string{"x-amz-copy-source", "x-amz-copy-source-*"}
+	readHeaders       = join(sseCustomerHeaders, []string{"x-amz-checksum-mode"})
+)
+
+// Parameter groups of the table.
+var (
+	versionParam   = []string{"versionId"}
+	responseParams = []string{
+		"response-content-type", "response-content-language", "response-expires",
+		"response-cache-control", "response-content-disposition", "response-content-encoding",
+	}
+	readParams = join(versionParam, responseParams, []string{"partNumber"})
+	listParams = []string{"prefix", "delimiter", "max-keys", "encoding-type"}
+)
+
+// operations gives the table. Rows are grouped by level and method; their order
+// does not matter, because the most telling row wins.
+func operations() []Operation {
+	table := []Operation{
+		// Service
+		{Name: "ListBuckets", Method: "GET", Level: ServiceLevel, Action: gateway.List,
+			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
+
+		// Objects
+		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true},
+		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Cached: true},
+		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
+			Headers: join(objectHeaders, bodyHeaders), Effect: ChangesObject, Link: true, handle: (*Door).putObject},
+		{Name: "CopyObject", Method: "PUT", Level: ObjectLevel, TellingHeader: "x-amz-copy-source", Action: gateway.Write,
+			Headers: join(objectHeaders, copySourceHeaders, []string{
+				"x-amz-metadata-directive", "x-amz-tagging-directive", "x-amz-checksum-algorithm", "x-amz-source-expected-bucket-owner",
+			}), Effect: ChangesObject, handle: (*Door).copyObject},
+		{Name: "DeleteObject", Method: "DELETE", Level: ObjectLevel, Action: gateway.Delete, VersionAction: gateway.DeleteVersion,
+			Params: versionParam, Headers: []string{"x-amz-mfa", "x-amz-bypass-governance-retention", "x-amz-if-match-*"}, Effect: ChangesObject},
+		{Name: "DeleteObjects", Method: "POST", Level: BucketLevel, Tells: []string{"delete"}, Action: gateway.Delete, Body: DocumentBody,
+			Headers: join(checksumHeaders, []string{"x-amz-mfa", "x-amz-bypass-governance-retention"}), handle: (*Door).deleteObjects},
+		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Params: versionParam,
+			Headers: join(sseCustomerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"})},
+		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, Body: DocumentBody,
+			Params: versionParam, Headers: checksumHeaders, Effect: ChangesObject},
+		{Name: "SelectObjectContent", Method: "POST", Level: ObjectLevel, Tells: []string{"select"}, Action: gateway.Read, Body: DocumentBody,
+			Params: []string{"select-type"}, Headers: sseCustomerHeaders},
+
+		// Multipart uploads
+		{Name: "CreateMultipartUpload", Method: "POST", Level: ObjectLevel, Tells: []string{"uploads"}, Action: gateway.Write,
+			Headers: join(objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"}), handle: (*Door).createMultipartUpload},
+		{Name: "UploadPart", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, Action: gateway.Write, Body: ObjectBody,
+			Headers: join(sseCustomerHeaders, bodyHeaders), handle: (*Door).uploadPart},
+		{Name: "UploadPartCopy", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, TellingHeader: "x-amz-copy-source",
+			Action: gateway.Write, Headers: join(sseCustomerHeaders, copySourceHeaders, []string{"x-amz-source-expected-bucket-owner"}), handle: (*Door).uploadPartCopy},
+		{Name: "CompleteMultipartUpload", Method: "POST", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write, Body: DocumentBody,
+			Headers: join(checksumHeaders, sseCustomerHeaders, []string{"x-amz-mp-object-size"}), Effect: ChangesObject, handle: (*Door).completeMultipartUpload},
+		{Name: "AbortMultipartUpload", Method: "DELETE", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write,
+			Headers: []string{"x-amz-if-match-*"}},
+		{Name: "ListParts", Method: "GET", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Read,
+			Params: []string{"max-parts", "part-number-marker", "encoding-type"}, Headers: sseCustomerHeaders},
+		{Name: "ListMultipartUploads", Method: "GET", Level: BucketLevel, Tells: []string{"uploads"}, Action: gateway.List,
+			Params: []string{"prefix", "delimiter", "encoding-type", "key-marker", "max-uploads", "upload-id-marker"}},
+
+		// Buckets
+		{Name: "CreateBucket", Method: "PUT", Level: BucketLevel, Action: gateway.Manage, Body: DocumentBody, Effect: ChangesBucket,
+			Headers: join(aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}), handle: (*Door).createBucket},
+		{Name: "DeleteBucket", Method: "DELETE", Level: BucketLevel, Action: gateway.Manage, Effect: ChangesBucket, handle: (*Door).deleteBucket},
+		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List},
+		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: join(listParams, []string{"marker"}),
+			Headers: []string{"x-amz-optional-object-attributes"}},
+		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
+			Params:  join(listParams, []string{"continuation-token", "fetch-owner", "start-after", "metadata"}),
+			Headers: []string{"x-amz-optional-object-attributes"}},
+		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
+			Params: join(listParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}},
+		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List},
+	}
+	table = append(table, objectSettings()...)
+	return append(table, bucketSettings()...)
+}
+
+// objectSettings are the sub-resources of an object: read by GET, replaced by
+// PUT with a small document.
+func objectSettings() []Operation {
+	var rows []Operation
+	for _, s := range []struct {
+		key, name    string
+		read, change gateway.Action
+		deletable    bool
+		headers      []string
+	}{
+		{key: "tagging", name: "ObjectTagging", read: gateway.Read, change: gateway.Write, deletable: true},
+		{key: "acl", name: "ObjectAcl", read: gateway.Manage, change: gateway.Manage, headers: aclHeaders},
+		{key: "retention", name: "ObjectRetention", read: gateway.Manage, change: gateway.Manage, headers: lockHeaders},
+		{key: "legal-hold", name: "ObjectLegalHold", read: gateway.Manage, change: gateway.Manage},
+	} {
+		tells := []string{s.key}
+		rows = append(rows,
+			Operation{Name: "Get" + s.name, Method: "GET", Level: ObjectLevel, Tells: tells, Action: s.read, Params: versionParam},
+			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, Params: versionParam,
+				Body: DocumentBody, Headers: join(checksumHeaders, s.headers), Effect: ChangesObject})
+		if s.deletable {
+			rows = append(rows, Operation{Name: "Delete" + s.name, Method: "DELETE", Level: ObjectLevel, Tells: tells, Action: s.change,
+				Params: versionParam, Effect: ChangesObject})
+		}
+	}
+	return rows
+}
+
+// Which methods a sub-resource of a bucket has.
+const (
+	canGet = 1 << iota
+	canPut
+	canDelete
+	canList // GET without id lists
+)
+
+// bucketSettings are the configurations of a bucket; all of them need Manage.
+func bucketSettings() []Operation {
+	var rows []Operation
+	for _, s := range []struct {
+		key, name string
+		methods   int
+		effect    Effect
+		headers   []string
+	}{
+		{key: "accelerate", name: "BucketAccelerateConfiguration", methods: canGet | canPut},
+		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders},
+		{key: "analytics", name: "BucketAnalyticsConfiguration", methods: canGet | canPut | canDelete | canList},
+		{key: "cors", name: "BucketCors", methods: canGet | canPut | canDelete},
+		{key: "encryption", name: "BucketEncryption", methods: canGet | canPut | canDelete},
+		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList},
+		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList},
+		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}},
+		{key: "logging", name: "BucketLogging", methods: canGet | canPut},
+		{key: "metrics", name: "BucketMetricsConfiguration", methods: canGet | canPut | canDelete | canList},
+		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}},
+		{key: "object-lock", name: "ObjectLockConfiguration", methods: canGet | canPut, headers: []string{"x-amz-bucket-object-lock-token"}},
+		{key: "ownershipControls", name: "BucketOwnershipControls", methods: canGet | canPut | canDelete},
+		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}},
+		{key: "policyStatus", name: "BucketPolicyStatus", methods: canGet},
+		{key: "publicAccessBlock", name: "PublicAccessBlock", methods: canGet | canPut | canDelete},
+		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}},
+		{key: "requestPayment", name: "BucketRequestPayment", methods: canGet | canPut},
+		{key: "tagging", name: "BucketTagging", methods: canGet | canPut | canDelete},
+		{key: "versioning", name: "BucketVersioning", methods: canGet | canPut, effect: ChangesBucket, headers: []string{"x-amz-mfa"}},
+		{key: "website", name: "BucketWebsite", methods: canGet | canPut | canDelete},
+	} {
+		tells, params := []string{s.key}, []string(nil)
+		if s.methods&canList != 0 {
+			rows = append(rows, Operation{Name: "List" + s.name + "s", Method: "GET", Level: BucketLevel, Tells: tells,
+				Action: gateway.Manage, Params: []string{"continuation-token"}})
+			tells = []string{s.key, "id"}
+		}
+		add := func(bit int, verb, method string, body BodyKind, effect Effect, headers []string) {
+			if s.methods&bit != 0 {
+				rows = append(rows, Operation{Name: verb + s.name, Method: method, Level: BucketLevel, Tells: tells, Action: gateway.Manage,
+					Params: params, Body: body, Effect: effect, Headers: headers})
+			}
+		}
+		add(canGet, "Get", "GET", NoBody, ChangesNothing, nil)
+		add(canPut, "Put", "PUT", DocumentBody, s.effect, join(checksumHeaders, s.headers))
+		add(canDelete, "Delete", "DELETE", NoBody, ChangesNothing, nil)
+	}
+	return rows
+}
+
+func join(groups ...[]string) []string {
+	var all []string
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	return all
+}
