@@ -1,0 +1,59 @@
+//go:build !slim
+
+package embedded
+
+import (
+	"context"
+
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+)
+
+// Limits of the store. The gateway in front is the only client, so they only
+// have to be higher than what it lets through.
+const (
+	maxConnections = 16384
+	maxRequests    = 16384
+	maxParts       = 10000
+	// ioBuffer is what one request copies through, in bytes.
+	ioBuffer = 256 << 10
+)
+
+// missingError is nil in a binary that holds the store.
+func missingError() error { return nil }
+
+// serve runs the store until ctx ends.
+func serve(ctx context.Context, cfg childConfig) error {
+	options := posix.PosixOpts{
+		VersioningDir: cfg.Versions,
+		SideCarDir:    cfg.Sidecar,
+		IOBufferSize:  ioBuffer,
+	}
+	options.SetNewDirPerm(0o700)
+	options.SetNewFilePerm(0o600)
+	var metadata meta.MetadataStorer = meta.XattrMeta{}
+	if cfg.Sidecar != "" {
+		sidecar, err := meta.NewSideCar(cfg.Sidecar)
+		if err != nil {
+			return err
+		}
+		metadata = sidecar
+	}
+	store, err := posix.New(cfg.Buckets, metadata, options)
+	if err != nil {
+		return err
+	}
+	return embedgw.RunVersityGW(ctx, store, &embedgw.Config{
+		RootUserAccess:    cfg.AccessKeyID,
+		RootUserSecret:    cfg.SecretAccessKey,
+		Region:            cfg.Region,
+		Ports:             []string{cfg.Socket},
+		SocketPerm:        "0600",
+		MaxConnections:    maxConnections,
+		MaxRequests:       maxRequests,
+		MultipartMaxParts: maxParts,
+		KeepAlive:         true,
+		Quiet:             true,
+	})
+}

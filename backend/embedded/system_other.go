@@ -1,0 +1,16 @@
+//go:build !linux && !darwin && !freebsd
+
+package embedded
+
+import (
+	"errors"
+	"os"
+)
+
+func systemError() error {
+	return errors.New("embedded store: it needs a Unix system: set S3_ENABLED=true and the S3_* variables")
+}
+
+func tryLock(*os.File) error  { return systemError() }
+func probeXattr(string) error { return systemError() }
+func becomeChild()            {}
