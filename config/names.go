@@ -245,7 +245,7 @@ func checkPrefix(text string) error {
 	for i, segment := range strings.Split(text, "/") {
 		switch {
 		case segment == "", segment == ".", segment == "..":
-			return errors.New("has a segment that is empty, . or ..")
+			return errors.New("has an empty, . or .. segment")
 		case len(segment) > 255:
 			return errors.New("has a segment of more than 255 bytes")
 		case i == 0 && reservedSegments[segment]:
