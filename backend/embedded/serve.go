@@ -24,11 +24,16 @@ const (
 func missingError() error { return nil }
 
 // serve runs the store until ctx ends.
+// maxCopySource is S3's own limit on the source of one copy, in bytes.
+const maxCopySource = 5 << 30
+
 func serve(ctx context.Context, cfg childConfig) error {
 	options := posix.PosixOpts{
 		VersioningDir: cfg.Versions,
 		SideCarDir:    cfg.Sidecar,
 		IOBufferSize:  ioBuffer,
+		// The library's zero is a limit of no bytes, whatever it documents.
+		CopyObjectThreshold: maxCopySource,
 	}
 	options.SetNewDirPerm(0o700)
 	options.SetNewFilePerm(0o600)
