@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/drain"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+// Root is the path that the door stands behind.
+const Root = "/api/v1/upload"
+
+// Options are all that the door needs. Store, Bucket, Policy, Auth, Region and
+// CursorKey are required.
+type Options struct {
+	// Store holds the files; Bucket is its name as clients of the S3 door
+	// know it.
+	Store  ObjectStore
+	Bucket string
+
+	Policy *policy.Policy
+	Auth   *policy.RESTAuth
+	// Callers give the link credentials; nil makes no links.
+	Callers *policy.Callers
+	// CallerLimit is the rate of each caller; nil is no limit.
+	CallerLimit *policy.Limiter
+
+	// Health asks the backend now; nil is always healthy.
+	Health func(context.Context) error
+	// Ready is nil, or gives the refusal for every request but health while
+	// there is no usable store.
+	Ready func() error
+
+	// S3Enabled is shown by health.
+	S3Enabled bool
+	// UploadPrefix is the folder of all ids; empty is the whole bucket.
+	UploadPrefix string
+	// UploadExpiry is the life of a link that names none; 0 is an hour.
+	UploadExpiry time.Duration
+	// PublicURL is how clients reach the gateway; nil is the request's own
+	// Host, if that is loopback.
+	PublicURL *url.URL
+	// CDNBaseURL is the base of file_url; nil is none.
+	CDNBaseURL *url.URL
+	// CORSAllowedOrigins are the web origins that may read answers; none
+	// allows no other origin.
+	CORSAllowedOrigins []string
+	// Region is the scope of the links' signatures.
+	Region string
+	// CursorKey authenticates list cursors. Replicas share it.
+	CursorKey []byte
+
+	Now    func() time.Time // nil is time.Now
+	Random io.Reader        // of file ids; nil is crypto/rand
+	Log    zerolog.Logger
+}
+
+// door is the REST door.
+type door struct {
+	Options
+	prefix prefix
+	log    zerolog.Logger
+	copies sync.Pool // *[]byte for downloads
+}
+
+// defaultExpiry is a link's life where neither request nor setting names one.
+const defaultExpiry = time.Hour
+
+// New makes the door. It answers Root and everything below it.
+func New(o Options) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.UploadExpiry <= 0 {
+		o.UploadExpiry = defaultExpiry
+	}
+	d := &door{Options: o, prefix: newPrefix(o.UploadPrefix), log: o.Log}
+	return drain.Middleware(d.cors(d.router()))
+}
+
+// guard puts the stages before a handler, outermost first. The limit by address
+// stands outside of the door. Who comes before the caller's rate, because the
+// rate is the caller's; both come before the question whether there is a store,
+// so that a stranger learns nothing of it; what may be done with which key only
+// the handlers know. None of the stages touches the body.
+func (d *door) guard(name string, h handlerFunc) http.Handler {
+	return d.adapt(d.record(name, d.who(d.callerRate(d.ready(h)))))
+}
+
+// record names the operation in the request's record.
+func (d *door) record(name string, next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) {
+			f.Door, f.Operation = gateway.DoorREST, name
+		})
+		return next(w, r)
+	}
+}
+
+type callerKey struct{}
+
+// who authenticates the request.
+func (d *door) who(next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		caller, err := d.Auth.Caller(r)
+		if err != nil {
+			return err
+		}
+		gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Caller = caller.Name })
+		return next(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+	}
+}
+
+// callerOf is the caller that who found; anonymous where who did not stand
+// before, and then the policy allows nothing.
+func callerOf(r *http.Request) gateway.Caller {
+	c, _ := r.Context().Value(callerKey{}).(gateway.Caller)
+	return c
+}
+
+func (d *door) callerRate(next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := d.CallerLimit.Allow(callerOf(r).Name).Err(); err != nil {
+			return err
+		}
+		return next(w, r)
+	}
+}
+
+func (d *door) ready(next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if d.Ready != nil {
+			if err := d.Ready(); err != nil {
+				return err
+			}
+		}
+		return next(w, r)
+	}
+}
+
+// may asks the policy about a key and notes it in the record.
+func (d *door) may(r *http.Request, a gateway.Action, key string) error {
+	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Bucket, f.Key = d.Bucket, key })
+	return d.Policy.May(callerOf(r), a, d.Bucket, key)
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+// incoming is one upload before it is judged.
+type incoming struct {
+	filename string // as sent
+	declared string // Content-Type, "" when absent
+	size     int64  // in bytes, -1 when not declared
+	body     io.Reader
+}
+
+// direct takes one file, as a form or as the raw body, and stores it.
+func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
+	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
+		return err
+	}
+	in, err := d.open(w, r)
+	if err != nil {
+		return err
+	}
+	name, err := cleanFilename(in.filename)
+	if err != nil {
+		return err
+	}
+	id, err := d.prefix.newID(d.Random, d.Now(), safeName(name))
+	if err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.Write, id); err != nil {
+		return err
+	}
+	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: in.declared, Size: in.size}
+	admitted, contentType, err := d.Policy.Limits(d.Bucket, id).Admit(up, in.body)
+	if err != nil {
+		return err
+	}
+	stored, err := d.Store.Put(r.Context(), id, admitted, PutOptions{
+		ContentType: contentType, Filename: name, AtMost: r.ContentLength,
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", Root+"/metadata/"+idPath(id))
+	return writeJSON(w, r, http.StatusCreated, d.fileOf(r, stored))
+}
+
+// open finds the file in the request. What the headers alone can refuse is
+// refused before the body is asked for.
+func (d *door) open(w http.ResponseWriter, r *http.Request) (*incoming, error) {
+	if err := uploadHeaders(r.Header); err != nil {
+		return nil, err
+	}
+	kind, err := mediaTypeOf(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	sent, err := verified(r.Header, newBody(w, r))
+	if err != nil {
+		return nil, err
+	}
+	limits := d.Policy.Limits(d.Bucket, string(d.prefix))
+	if kind != "multipart/form-data" {
+		return openRaw(r, kind, sent, limits)
+	}
+	if err := limits.CheckSize(r.ContentLength - formSlack); err != nil {
+		return nil, err
+	}
+	f, err := openForm(r, sent)
+	if err != nil {
+		return nil, err
+	}
+	return &incoming{filename: f.filename, declared: f.declared, size: -1, body: f}, nil
+}
+
+// openRaw takes the whole body for the file: PUT, or POST, with its name in
+// ?filename= or in Content-Disposition.
+func openRaw(r *http.Request, kind string, sent io.Reader, limits policy.Limits) (*incoming, error) {
+	name, given, err := rawFilename(r)
+	if err != nil {
+		return nil, err
+	}
+	if !given || strings.HasPrefix(kind, "multipart/") {
+		err := gateway.Errorf(gateway.UnsupportedMediaType,
+			"Send multipart/form-data with a part named %s, or the file itself with its name in ?filename= or Content-Disposition.", fileField)
+		err.Field = "Content-Type"
+		return nil, err
+	}
+	if err := limits.CheckSize(r.ContentLength); err != nil {
+		return nil, err
+	}
+	return &incoming{filename: name, declared: r.Header.Get("Content-Type"), size: r.ContentLength, body: sent}, nil
+}
+
+// rawFilename finds the name; two different ones are a mistake that only the
+// client can mend.
+func rawFilename(r *http.Request) (name string, given bool, err error) {
+	refuse := func(why string) error {
+		err := gateway.Errorf(gateway.InvalidRequest, "%s.", why)
+		err.Field = "filename"
+		return err
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || len(query["filename"]) > 1 {
+		return "", false, refuse("filename in the query cannot be read, or is there twice")
+	}
+	name, given = query.Get("filename"), query.Has("filename")
+	for _, said := range r.Header.Values("Content-Disposition") {
+		_, params, err := mime.ParseMediaType(said)
+		if err != nil {
+			return "", false, refuse("Content-Disposition cannot be read")
+		}
+		other, has := params["filename"]
+		if has && given && other != name {
+			return "", false, refuse("filename is given twice, and they differ")
+		}
+		if has {
+			name, given = other, true
+		}
+	}
+	return name, given, nil
+}
+
+// mediaTypeOf reads the request's Content-Type without its parameters, "" when
+// absent. One that cannot be read is refused only where it decides: as the
+// file's declaration it is the policy's to judge.
+func mediaTypeOf(h http.Header) (string, error) {
+	values := h.Values("Content-Type")
+	if len(values) == 0 {
+		return "", nil
+	}
+	kind, params, err := mime.ParseMediaType(values[0])
+	form := strings.HasPrefix(strings.ToLower(strings.TrimSpace(values[0])), "multipart/form-data")
+	if len(values) > 1 || form && (err != nil || params["boundary"] == "") {
+		return "", brokenForm("Content-Type is there twice, or names no boundary")
+	}
+	return kind, nil
+}
+
+// uploadHeaders refuses what would change the meaning of the bytes: a coding
+// that would be lost with its header, and a piece of a file for the whole (RFC
+// 9110 section 14.4).
+func uploadHeaders(h http.Header) error {
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		err := gateway.Errorf(gateway.UnsupportedMediaType, "Content-Encoding %s is not taken: send the file as it is.", clip(coding, 32))
+		err.Field = "Content-Encoding"
+		return err
+	}
+	if h.Get("Content-Range") != "" {
+		err := gateway.Errorf(gateway.InvalidRequest, "Content-Range is not taken: send the whole file.")
+		err.Field = "Content-Range"
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+)
+
+// copyBuffer is the size of the buffers that carry downloads.
+const copyBuffer = 128 << 10
+
+// inlineTypes are those that a browser may show in the gateway's origin: none
+// of them runs anything. SVG and HTML are not among them, nor PDF, which a
+// sandbox keeps from being shown anyway.
+var inlineTypes = map[string]bool{
+	"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/avif": true, "text/plain": true,
+}
+
+// conditions are the request headers that the backend decides on (RFC 9110
+// section 13.1).
+var conditions = []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
+
+// served are the backend's headers that a download shows. User metadata and
+// whatever else a backend sends stay behind.
+var served = []string{"Content-Type", "Content-Length", "Content-Range", "Content-Encoding", "Content-Language",
+	"Etag", "Last-Modified", "Accept-Ranges"}
+
+// download streams a file. A HEAD without conditions is answered out of the
+// metadata.
+func (d *door) download(w http.ResponseWriter, r *http.Request) error {
+	mode, err := dispositionOf(r)
+	if err != nil {
+		return err
+	}
+	header := http.Header{}
+	for _, name := range conditions {
+		if values := r.Header.Values(name); len(values) > 0 {
+			header.Set(name, strings.Join(values, ", "))
+		}
+	}
+	if r.Method == http.MethodHead && len(header) == 0 {
+		return d.headFile(w, r, mode)
+	}
+	id, err := d.id(r)
+	if err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.Read, id); err != nil {
+		return err
+	}
+	resp, err := d.fetch(r, id, header)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return d.serve(w, r, id, mode, resp)
+}
+
+// headFile answers HEAD as GET would.
+func (d *door) headFile(w http.ResponseWriter, r *http.Request, mode string) error {
+	o, err := d.head(w, r)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", o.ContentType)
+	h.Set("Content-Length", strconv.FormatInt(o.Size, 10))
+	h.Set("Etag", `"`+o.ETag+`"`)
+	h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
+	h.Set("Accept-Ranges", "bytes")
+	if o.ContentEncoding != "" {
+		h.Set("Content-Encoding", o.ContentEncoding)
+	}
+	guardFile(h, mode, d.fileOf(r, o).Filename)
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// fetch asks the backend, with the range if there is one. If-Range (RFC 9110
+// section 13.1.5), which not every store knows, becomes a condition: should it
+// fail, the whole file is meant.
+func (d *door) fetch(r *http.Request, id string, header http.Header) (*http.Response, error) {
+	rng, ifRange := singleRange(r), r.Header.Get("If-Range")
+	if rng == "" {
+		return d.Store.Get(r.Context(), r.Method, id, header)
+	}
+	ranged := header.Clone()
+	ranged.Set("Range", rng)
+	if ifRange == "" {
+		return d.Store.Get(r.Context(), r.Method, id, ranged)
+	}
+	name := "If-Unmodified-Since"
+	if strings.HasSuffix(ifRange, `"`) {
+		name = "If-Match"
+	}
+	// A weak validator never matches, and a condition of the client's own under
+	// that name stays in force: the range is then left out.
+	if strings.HasPrefix(ifRange, "W/") || header.Get(name) != "" {
+		return d.Store.Get(r.Context(), r.Method, id, header)
+	}
+	ranged.Set(name, ifRange)
+	resp, err := d.Store.Get(r.Context(), r.Method, id, ranged)
+	if err != nil || resp.StatusCode != http.StatusPreconditionFailed {
+		return resp, err
+	}
+	resp.Body.Close()
+	return d.Store.Get(r.Context(), r.Method, id, header)
+}
+
+// singleRange is the Range of a GET when it asks for one range of bytes. Of
+// several the whole file is given, as RFC 9110 section 14.2 allows and S3 does.
+func singleRange(r *http.Request) string {
+	values := r.Header.Values("Range")
+	if r.Method != http.MethodGet || len(values) != 1 {
+		return ""
+	}
+	set, ok := strings.CutPrefix(strings.TrimSpace(values[0]), "bytes=")
+	from, to, dashed := strings.Cut(strings.TrimSpace(set), "-")
+	if !ok || !dashed || from+to == "" || !digits(from) || !digits(to) {
+		return ""
+	}
+	return "bytes=" + from + "-" + to
+}
+
+func digits(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
+}
+
+// serve passes the backend's answer on.
+func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, resp *http.Response) error {
+	h := w.Header()
+	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusNotModified {
+		if rng := resp.Header.Get("Content-Range"); rng != "" {
+			h.Set("Content-Range", rng) // with a 416, the file's length
+		}
+		return backend.ReadError(resp)
+	}
+	for _, name := range served {
+		if value := resp.Header.Get(name); value != "" {
+			h.Set(name, value)
+		}
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/octet-stream") // or net/http guesses, and a browser believes it
+	}
+	name := originalName(resp.Header)
+	if name == "" {
+		name = safeNameOf(id)
+	}
+	guardFile(h, mode, name)
+	w.WriteHeader(resp.StatusCode)
+	if r.Method == http.MethodHead || resp.StatusCode == http.StatusNotModified {
+		return nil
+	}
+	if err := d.copy(w, resp.Body); err != nil {
+		return fmt.Errorf("a download of %s was cut off: %w", id, err)
+	}
+	return nil
+}
+
+// guardFile keeps a file that somebody uploaded from acting in the gateway's
+// origin, and out of shared caches.
+func guardFile(h http.Header, mode, filename string) {
+	essence, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	if !inlineTypes[strings.ToLower(strings.TrimSpace(essence))] {
+		mode = "attachment"
+	}
+	h.Set("Content-Disposition", contentDisposition(mode, filename))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Cache-Control", "private, no-cache")
+}
+
+func dispositionOf(r *http.Request) (string, error) {
+	mode, _, err := param(r, "disposition")
+	switch {
+	case err != nil:
+		return "", err
+	case mode == "" || mode == "attachment":
+		return "attachment", nil
+	case mode == "inline":
+		return mode, nil
+	}
+	return "", invalid(gateway.UnprocessableValue, "disposition", "must be attachment or inline")
+}
+
+// copy carries a body in pooled buffers. The writer's ReadFrom is hidden: it
+// would take buffers of its own.
+func (d *door) copy(w io.Writer, body io.Reader) error {
+	buf, ok := d.copies.Get().(*[]byte)
+	if !ok {
+		fresh := make([]byte, copyBuffer)
+		buf = &fresh
+	}
+	defer d.copies.Put(buf)
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{body}, *buf)
+	return err
+}

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// list gives the files under a prefix in the order of their keys' bytes.
+func (d *door) list(w http.ResponseWriter, r *http.Request) error {
+	prefix, err := d.listPrefix(r)
+	if err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.List, prefix); err != nil {
+		return err
+	}
+	limit, err := intParam(r, "limit", defaultLimit, 1, maxLimit)
+	if err != nil {
+		return err
+	}
+	cursor, _, err := param(r, "cursor")
+	if err != nil {
+		return err
+	}
+	after, err := d.readCursor(prefix, cursor)
+	if err != nil {
+		return err
+	}
+	page, err := d.Store.List(r.Context(), prefix, after, limit)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, d.listingOf(r, prefix, limit, page))
+}
+
+func (d *door) listingOf(r *http.Request, prefix string, limit int, page Page) listing {
+	l := listing{Files: []listed{}, Prefix: prefix, Limit: limit}
+	last := ""
+	for _, o := range page.Objects {
+		last = o.Key
+		// What has no valid id cannot be asked for here: folder marks, keys
+		// with // that the S3 door made, and the gateway's own.
+		if checkKey("file_id", o.Key) != nil || strings.HasPrefix(o.Key, gateway.ReservedPrefix) {
+			continue
+		}
+		l.Files = append(l.Files, listed{
+			ID: o.Key, Filename: safeNameOf(o.Key), URL: d.fileURL(r, o.Key), Size: o.Size,
+			Uploaded: timestamp(o.Modified), ETag: o.ETag,
+		})
+	}
+	l.Count = len(l.Files)
+	if page.More && last != "" {
+		cursor := d.writeCursor(prefix, last)
+		l.NextCursor = &cursor
+	}
+	return l
+}
+
+// listPrefix is the prefix asked for: without one, everything. The upload
+// prefix itself is meant as a folder; any other is a prefix as in S3.
+func (d *door) listPrefix(r *http.Request) (string, error) {
+	asked, given, err := param(r, "prefix")
+	if err != nil {
+		return "", err
+	}
+	if !given || asked == "" || asked+"/" == string(d.prefix) {
+		return string(d.prefix), nil
+	}
+	// A folder's own slash is the one empty segment that a prefix may have.
+	if err := checkKey("prefix", strings.TrimSuffix(asked, "/")); err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(asked, string(d.prefix)) {
+		err := gateway.Errorf(gateway.AccessDenied, "prefix is outside of %s.", d.prefix)
+		err.Field = "prefix"
+		return "", err
+	}
+	return asked, nil
+}
+
+// cursorMAC is how much of the HMAC a cursor carries.
+const cursorMAC = 16
+
+// writeCursor makes the cursor behind a key. It is authenticated and bound to
+// its prefix, so that no client comes to rely on what is in it, or leaves the
+// prefix by it.
+func (d *door) writeCursor(prefix, last string) string {
+	return base64.RawURLEncoding.EncodeToString(append(d.cursorSum(prefix, last), last...))
+}
+
+func (d *door) readCursor(prefix, cursor string) (after string, err error) {
+	if cursor == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil && len(raw) > cursorMAC {
+		after = string(raw[cursorMAC:])
+		if hmac.Equal(raw[:cursorMAC], d.cursorSum(prefix, after)) {
+			return after, nil
+		}
+	}
+	refusal := gateway.Errorf(gateway.InvalidArgument, "cursor is not one of this listing: send next_cursor as it came, with the same prefix.")
+	refusal.Field = "cursor"
+	return "", refusal
+}
+
+func (d *door) cursorSum(prefix, last string) []byte {
+	mac := hmac.New(sha256.New, d.CursorKey)
+	// No key has a NUL, so no two pairs give the same bytes.
+	mac.Write([]byte(prefix + "\x00" + last))
+	return mac.Sum(nil)[:cursorMAC]
+}

@@ -1,0 +1,170 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/cache"
+)
+
+// Store is the ObjectStore over one bucket of a backend. It is safe for
+// concurrent use.
+type Store struct {
+	// Client reaches the backend; Bucket is the bucket's name there.
+	Client *backend.Client
+	Bucket string
+	// Cache holds metadata, shared with the S3 door; nil is none.
+	Cache *cache.Metadata
+	// Budget bounds the buffers of uploads; nil is no bound.
+	Budget *Budget
+	// FullObjectChecksum says that the backend takes a CRC64NVME checksum of
+	// a whole multipart object. Without it each part's SHA-256 is compared.
+	FullObjectChecksum bool
+	// Tags says that the backend takes object tags: the SHA-256 of a
+	// multipart object is kept in one.
+	Tags bool
+	// PublicURL is where clients reach the backend, nil for its own address.
+	PublicURL *url.URL
+	Now       func() time.Time
+	Log       zerolog.Logger
+}
+
+var _ ObjectStore = (*Store)(nil)
+
+// headVariant marks this door's cache entries: a HEAD with checksums, and the
+// tags, which no header of S3 carries, beside it.
+const (
+	headVariant = "rest"
+	tagsHeader  = "X-S3gateway-Tags"
+)
+
+// Head asks the cache, then the backend.
+func (s *Store) Head(ctx context.Context, key string) (Object, bool, error) {
+	at := cache.Key{Backend: s.Client.Name, Bucket: s.Bucket, Object: key, Variant: headVariant}
+	if e, ok := s.Cache.Get(at); ok {
+		return withTags(objectFrom(key, e.Header), e.Header), true, nil
+	}
+	filling := s.Cache.Fill(at)
+	resp, err := s.Client.Do(ctx, backend.Request{
+		Method: http.MethodHead, Bucket: s.Bucket, Key: key,
+		Header: http.Header{"X-Amz-Checksum-Mode": {"ENABLED"}},
+	})
+	if err != nil {
+		return Object{}, false, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return Object{}, false, backend.ReadError(resp)
+	}
+	header := resp.Header.Clone()
+	header.Del(tagsHeader) // ours, whatever a backend may send
+	tags, err := s.readTags(ctx, key)
+	if err != nil {
+		return Object{}, false, err
+	}
+	if len(tags) > 0 {
+		header.Set(tagsHeader, tags.Encode())
+	}
+	filling.Put(cache.Entry{Header: header})
+	return withTags(objectFrom(key, header), header), false, nil
+}
+
+// withTags reads the tags back. The SHA-256 tag stands in for the checksum only
+// on a multipart object, which has none of its own: its ETag has a part count.
+func withTags(o Object, header http.Header) Object {
+	tags, err := url.ParseQuery(header.Get(tagsHeader))
+	if err != nil {
+		return o
+	}
+	for name := range tags {
+		o.Tags[name] = tags.Get(name)
+	}
+	if sum := o.Tags[sha256Tag]; o.SHA256 == "" && len(sum) == 64 && strings.Contains(o.ETag, "-") {
+		o.SHA256 = sum
+	}
+	return o
+}
+
+// readTags gives no tags where the backend has none, or does not let the
+// gateway read them.
+func (s *Store) readTags(ctx context.Context, key string) (url.Values, error) {
+	if !s.Tags {
+		return nil, nil
+	}
+	out, err := s.Client.S3().GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &s.Bucket, Key: &key})
+	if err != nil {
+		e := gateway.AsError(backend.FromSDK(err))
+		if e.Status == http.StatusForbidden || e.Code == gateway.NotImplemented || e.Code == "NoSuchTagSet" {
+			s.Log.Debug().Err(err).Msg("the tags of an object cannot be read")
+			return nil, nil
+		}
+		return nil, e
+	}
+	tags := url.Values{}
+	for _, t := range out.TagSet {
+		tags.Set(aws.ToString(t.Key), aws.ToString(t.Value))
+	}
+	return tags, nil
+}
+
+// Get passes the header on as it is.
+func (s *Store) Get(ctx context.Context, method, key string, header http.Header) (*http.Response, error) {
+	return s.Client.Do(ctx, backend.Request{Method: method, Bucket: s.Bucket, Key: key, Header: header})
+}
+
+// Delete removes the newest version.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
+	defer change.Done(false)
+	resp, err := s.Client.Do(ctx, backend.Request{Method: http.MethodDelete, Bucket: s.Bucket, Key: key})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusNotFound {
+		e := backend.ReadError(resp)
+		change.Done(resp.StatusCode < 500)
+		return e
+	}
+	change.Done(true)
+	return nil
+}
+
+// List goes by the last key of the page before and not by the backend's
+// continuation token, so that a cursor stays good on every replica and after
+// the object it stands on is gone.
+func (s *Store) List(ctx context.Context, prefix, after string, limit int) (Page, error) {
+	in := &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit))}
+	if after != "" {
+		in.StartAfter = &after
+	}
+	out, err := s.Client.S3().ListObjectsV2(ctx, in)
+	if err != nil {
+		return Page{}, backend.FromSDK(err)
+	}
+	page := Page{More: aws.ToBool(out.IsTruncated)}
+	for _, o := range out.Contents {
+		page.Objects = append(page.Objects, objectFromList(o))
+	}
+	return page, nil
+}
+
+func objectFromList(o types.Object) Object {
+	return Object{
+		Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size),
+		Modified: aws.ToTime(o.LastModified), ETag: bareETag(aws.ToString(o.ETag)),
+	}
+}
+
+// URL is the object's URL at the backend, in its style.
+func (s *Store) URL(key string) *url.URL { return s.Client.ObjectURL(s.PublicURL, s.Bucket, key) }
