@@ -171,7 +171,7 @@ func (b *Body) prove() error {
 		n, err := b.payload.Read(extra[:])
 		switch {
 		case n > 0:
-			return b.fail(gateway.Errorf(gateway.IncompleteBody, "The request body is longer than was declared."))
+			return b.fail(incomplete("The request body is longer than was declared."))
 		case err == io.EOF:
 			b.proven = true
 		case err != nil:

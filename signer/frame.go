@@ -14,8 +14,9 @@ const frameChunk = 64 << 10
 // FrameTrailer frames b as STREAMING-UNSIGNED-PAYLOAD-TRAILER for a backend that
 // checks the trailing checksum itself, and gives the exact length of the frame,
 // for Content-Length. The bytes of b are read through src, which stands in front
-// of it (a policy may have looked at the first ones); nil means b itself. The final chunk and the trailer come only after b was
-// proven. The request that carries it needs Content-Encoding aws-chunked,
+// of it (a policy may have looked at the first ones); nil means b itself. The
+// final chunk and the trailer come only after src ended and b was proven. The
+// request that carries the frame needs Content-Encoding aws-chunked,
 // x-amz-decoded-content-length (b.Length) and x-amz-trailer (b.TrailerName). A
 // body without trailer is given back as it is, with its own length.
 func FrameTrailer(src io.Reader, b *Body) (body io.ReadCloser, length int64) {
@@ -92,12 +93,29 @@ func (f *frameReader) advance() error {
 		f.open = true
 		return nil
 	}
-	if err := f.body.prove(); err != nil {
+	if err := f.end(); err != nil {
 		return err
 	}
 	f.frame = append(f.frame, "0\r\n"+f.body.TrailerName()+":"+f.body.TrailerValue()+"\r\n\r\n"...)
 	f.ended = true
 	return nil
+}
+
+// end drives src to its own end, so that what stands in front of the body can
+// still refuse, and then makes sure of the body.
+func (f *frameReader) end() error {
+	var extra [1]byte
+	for {
+		n, err := f.src.Read(extra[:])
+		switch {
+		case n > 0:
+			return f.body.fail(incomplete("The request body is longer than was declared."))
+		case err == io.EOF:
+			return f.body.prove()
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // Close closes the body.

@@ -1,0 +1,369 @@
+package signer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+const seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
+
+// chunkSigner is the client's side of chunk signatures.
+type chunkSigner struct {
+	key         *signingKey
+	date, scope string
+	last        string
+}
+
+func newChunkSigner() *chunkSigner {
+	return &chunkSigner{
+		key:  deriveKey(testSecret, "20260314", testRegion, "s3"),
+		date: "20260314T150926Z", scope: "20260314/" + testRegion + "/s3/aws4_request", last: seed,
+	}
+}
+
+func (s *chunkSigner) sign(kind, rest string) string {
+	sum := s.key.sign([]byte(kind + "\n" + s.date + "\n" + s.scope + "\n" + s.last + "\n" + rest))
+	s.last = hex.EncodeToString(sum[:])
+	return s.last
+}
+
+func (s *chunkSigner) chunk(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	sig := s.sign("AWS4-HMAC-SHA256-PAYLOAD", EmptyHash+"\n"+hex.EncodeToString(sum[:]))
+	return fmt.Sprintf("%x;chunk-signature=%s\r\n", len(data), sig)
+}
+
+func (s *chunkSigner) trailer(line string) string {
+	sum := sha256.Sum256([]byte(line + "\n"))
+	return line + "\r\nx-amz-trailer-signature:" + s.sign("AWS4-HMAC-SHA256-TRAILER", hex.EncodeToString(sum[:])) + "\r\n\r\n"
+}
+
+func signedChunks(chunks ...string) string {
+	s, b := newChunkSigner(), strings.Builder{}
+	for _, data := range chunks {
+		b.WriteString(s.chunk(data) + data + "\r\n")
+	}
+	return b.String() + s.chunk("") + "\r\n"
+}
+
+func signedTrailer(line string, chunks ...string) string {
+	s, b := newChunkSigner(), strings.Builder{}
+	for _, data := range chunks {
+		b.WriteString(s.chunk(data) + data + "\r\n")
+	}
+	return b.String() + s.chunk("") + s.trailer(line)
+}
+
+func unsignedTrailer(line string, chunks ...string) string {
+	b := strings.Builder{}
+	for _, data := range chunks {
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", len(data), data)
+	}
+	return b.String() + "0\r\n" + line + "\r\n\r\n"
+}
+
+func checksumLine(name, data string) string {
+	h, _ := NewChecksum(name)
+	h.Write([]byte(data))
+	return "x-amz-checksum-" + name + ":" + base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// bodyCase is a request with a body in one payload mode, after Verify.
+type bodyCase struct {
+	hash, wire string
+	header     string // "name: value" lines
+	length     int    // decoded; sent as x-amz-decoded-content-length for framed modes, unless -1
+	options    BodyOptions
+}
+
+func (c bodyCase) open(source io.Reader) (*Body, error) {
+	s := newChunkSigner()
+	a := &Auth{PayloadHash: c.hash, chain: chain{sign: s.key.sign, date: s.date, scope: s.scope, signature: seed}}
+	r := &http.Request{Header: http.Header{}, Body: io.NopCloser(source), ContentLength: int64(len(c.wire))}
+	if payloadModes[c.hash].framed && c.length >= 0 {
+		r.Header.Set("X-Amz-Decoded-Content-Length", fmt.Sprint(c.length))
+	}
+	for line := range strings.Lines(c.header) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		r.Header.Add(name, value)
+	}
+	return a.OpenBody(r, c.options)
+}
+
+// sources are the ways in which bytes arrive.
+var sources = map[string]func(io.Reader) io.Reader{
+	"at once":        func(r io.Reader) io.Reader { return r },
+	"byte by byte":   iotest.OneByteReader,
+	"half reads":     iotest.HalfReader,
+	"with their EOF": iotest.DataErrReader,
+}
+
+const crc32Hello = "x-amz-trailer: x-amz-checksum-crc32"
+
+func TestBodyModes(t *testing.T) {
+	big := strings.Repeat("0123456789abcdef", 10000)
+	for _, c := range []struct {
+		name, want string
+		bodyCase
+	}{
+		{"unsigned payload", "hello", bodyCase{hash: UnsignedPayload, wire: "hello"}},
+		{"unsigned empty payload", "", bodyCase{hash: UnsignedPayload}},
+		{"payload hash for the backend", "hello", bodyCase{hash: sha("hello"), wire: "hello"}},
+		{"payload hash verified here", "hello", bodyCase{hash: sha("hello"), wire: "hello", options: BodyOptions{VerifyPayloadHash: true}}},
+		{"empty payload hash verified here", "", bodyCase{hash: EmptyHash, options: BodyOptions{VerifyPayloadHash: true}}},
+		{"signed chunks", "hello world", bodyCase{hash: StreamingSigned, wire: signedChunks("hello", " world"), length: 11}},
+		{"signed chunks, empty", "", bodyCase{hash: StreamingSigned, wire: signedChunks()}},
+		{"signed chunks, large", big, bodyCase{hash: StreamingSigned, wire: signedChunks(big[:65536], big[65536:131072], big[131072:]), length: len(big)}},
+		{"signed chunks without the last CRLF", "hello", bodyCase{hash: StreamingSigned, wire: strings.TrimSuffix(signedChunks("hello"), "\r\n"), length: 5}},
+		{"signed trailer", "hello", bodyCase{hash: StreamingSignedTrailer, wire: signedTrailer(checksumLine("sha256", "hello"), "hel", "lo"), length: 5, header: "x-amz-trailer: x-amz-checksum-sha256"}},
+		{"unsigned trailer", "hello", bodyCase{hash: StreamingUnsignedTrailer, wire: unsignedTrailer(checksumLine("crc32", "hello"), "hello"), length: 5, header: crc32Hello}},
+		{"unsigned trailer, empty", "", bodyCase{hash: StreamingUnsignedTrailer, wire: unsignedTrailer(checksumLine("crc32", "")), header: crc32Hello}},
+		{"unsigned trailer, large", big, bodyCase{hash: StreamingUnsignedTrailer, wire: unsignedTrailer(checksumLine("crc64nvme", big), big[:100], big[100:]), length: len(big), header: "x-amz-trailer: x-amz-checksum-crc64nvme"}},
+		{"unsigned trailer without the last CRLF", "hello", bodyCase{hash: StreamingUnsignedTrailer, wire: strings.TrimSuffix(unsignedTrailer(checksumLine("crc32", "hello"), "hello"), "\r\n"), length: 5, header: crc32Hello}},
+		{"trailer mode without any trailer", "hello", bodyCase{hash: StreamingUnsignedTrailer, wire: "5\r\nhello\r\n0\r\n\r\n", length: 5}},
+		{"chunk-signature in an unsigned stream", "hello", bodyCase{hash: StreamingUnsignedTrailer, wire: "5;chunk-signature=abc\r\nhello\r\n0;chunk-signature=def\r\n" + checksumLine("crc32", "hello") + "\r\n\r\n", length: 5, header: crc32Hello}},
+		{"trailer name in upper case, algorithm agreeing", "hello", bodyCase{hash: StreamingUnsignedTrailer, wire: unsignedTrailer("X-Amz-Checksum-CRC32: "+checksumLine("crc32", "hello")[len("x-amz-checksum-crc32:"):], "hello"), length: 5, header: "x-amz-trailer: X-Amz-Checksum-Crc32\nx-amz-sdk-checksum-algorithm: CRC32"}},
+		{"chunk size in upper case with zeros", strings.Repeat("a", 10), bodyCase{hash: StreamingUnsignedTrailer, wire: "00000000000000A\r\naaaaaaaaaa\r\n000\r\n\r\n", length: 10}},
+	} {
+		for how, source := range sources {
+			t.Run(c.name+"/"+how, func(t *testing.T) {
+				b, err := c.open(source(strings.NewReader(c.wire)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := io.ReadAll(b)
+				if err != nil || string(got) != c.want || b.Length() != int64(len(c.want)) || b.Err() != nil {
+					t.Fatalf("%d bytes of %d, %v, Err %v", len(got), b.Length(), err, b.Err())
+				}
+				if name := b.TrailerName(); name != "" && name+":"+b.TrailerValue() != checksumLine(strings.TrimPrefix(name, checksumPrefix), c.want) {
+					t.Errorf("trailer %s = %q", name, b.TrailerValue())
+				}
+				if want := map[bool]string{true: c.hash, false: UnsignedPayload}[isPayloadHash(c.hash)]; b.PayloadHash() != want {
+					t.Errorf("payload hash = %q, want %q", b.PayloadHash(), want)
+				}
+			})
+		}
+	}
+}
+
+func sha(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestBodyRefusals(t *testing.T) {
+	hello := checksumLine("crc32", "hello")
+	trailer := func(wire string) bodyCase {
+		return bodyCase{hash: StreamingUnsignedTrailer, wire: wire, length: 5, header: crc32Hello}
+	}
+	plain := func(wire string) bodyCase { return bodyCase{hash: StreamingUnsignedTrailer, wire: wire, length: 5} }
+	signed := func(wire string) bodyCase { return bodyCase{hash: StreamingSigned, wire: wire, length: 5} }
+	signedTr := func(wire string) bodyCase {
+		return bodyCase{hash: StreamingSignedTrailer, wire: wire, length: 5, header: crc32Hello}
+	}
+	valid := signedChunks("hello")
+	for _, c := range []struct {
+		name string
+		bodyCase
+		want gateway.Code
+	}{
+		{"payload hash of other bytes", bodyCase{hash: sha("jello"), wire: "hello", options: BodyOptions{VerifyPayloadHash: true}}, gateway.SHA256Mismatch},
+		{"empty payload with a hash of some", bodyCase{hash: sha("jello"), options: BodyOptions{VerifyPayloadHash: true}}, gateway.SHA256Mismatch},
+		{"chunk data changed", signed(strings.Replace(valid, "hello", "jello", 1)), gateway.SignatureDoesNotMatch},
+		{"chunks swapped", signed(swapped()), gateway.SignatureDoesNotMatch},
+		{"last chunk's signature changed", signed(changeLastSignature(valid)), gateway.SignatureDoesNotMatch},
+		{"signature in upper case", signed(strings.ToUpper(valid)), gateway.InvalidRequest},
+		{"unsigned chunks in a signed stream", signed("5\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"empty chunk signature", signed("5;chunk-signature=\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"unknown chunk extension", signed(strings.Replace(valid, "chunk-signature", "chunk-sig", 1)), gateway.InvalidRequest},
+		{"no final chunk", signed(valid[:strings.Index(valid, "0;chunk")]), gateway.IncompleteBody},
+		{"client gone in a chunk", signed(valid[:len(valid)/2-40]), gateway.IncompleteBody},
+		{"client gone in the final chunk header", signed(valid[:len(valid)-10]), gateway.IncompleteBody},
+		{"data after the end", signed(valid + "x"), gateway.InvalidRequest},
+		{"data after the trailer", trailer(unsignedTrailer(hello, "hello") + "x"), gateway.InvalidRequest},
+		{"second stream after the end", plain("5\r\nhello\r\n0\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"fewer bytes than declared", plain("4\r\nhell\r\n0\r\n\r\n"), gateway.IncompleteBody},
+		{"more bytes than declared", plain("6\r\nhello!\r\n0\r\n\r\n"), gateway.IncompleteBody},
+		{"more bytes than declared in a second chunk", plain("5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), gateway.IncompleteBody},
+		{"negative chunk size", plain("-5\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"signed chunk size", plain("+5\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk size with 0x", plain("0x5\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk size with a space", plain("5 \r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk size of 17 digits", plain("00000000000000005\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk size over int64", plain("8000000000000000\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"huge chunk size", plain("7fffffffffffffff\r\nhello\r\n0\r\n\r\n"), gateway.IncompleteBody},
+		{"no chunk size", plain("\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk longer than its size", plain("5\r\nhellooo\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk header with a bare LF", plain("5\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk header with a bare CR", plain("5\r;chunk-signature=\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"chunk header over 4 KiB", plain("5;chunk-signature=" + strings.Repeat("a", 4096) + "\r\nhello\r\n0\r\n\r\n"), gateway.InvalidRequest},
+		{"endless chunk header", plain(strings.Repeat("0", 1<<16)), gateway.InvalidRequest},
+		{"trailer of other bytes", trailer(unsignedTrailer(checksumLine("crc32", "jello"), "hello")), gateway.BadDigest},
+		{"trailer that is not base64", trailer(unsignedTrailer("x-amz-checksum-crc32:????", "hello")), gateway.InvalidRequest},
+		{"trailer of the wrong size", trailer(unsignedTrailer("x-amz-checksum-crc32:AAAA", "hello")), gateway.InvalidRequest},
+		{"declared trailer absent", trailer("5\r\nhello\r\n0\r\n\r\n"), gateway.MalformedTrailer},
+		{"declared trailer absent at the end of the source", trailer("5\r\nhello\r\n0\r\n"), gateway.MalformedTrailer},
+		{"trailer not declared", plain(unsignedTrailer(hello, "hello")), gateway.MalformedTrailer},
+		{"other trailer than declared", trailer(unsignedTrailer(checksumLine("sha1", "hello"), "hello")), gateway.MalformedTrailer},
+		{"trailer twice", trailer(unsignedTrailer(hello+"\r\n"+hello, "hello")), gateway.MalformedTrailer},
+		{"second trailer", trailer(unsignedTrailer(hello+"\r\nx-amz-meta-a:b", "hello")), gateway.MalformedTrailer},
+		{"trailer without a colon", trailer(unsignedTrailer("x-amz-checksum-crc32", "hello")), gateway.MalformedTrailer},
+		{"trailer cut short", trailer("5\r\nhello\r\n0\r\n" + hello), gateway.IncompleteBody},
+		{"trailer over 4 KiB", trailer(unsignedTrailer("x-amz-checksum-crc32:"+strings.Repeat("A", 5000), "hello")), gateway.InvalidRequest},
+		{"signature of an unsigned trailer", trailer(unsignedTrailer(hello+"\r\nx-amz-trailer-signature:"+seed, "hello")), gateway.MalformedTrailer},
+		{"trailer signature wrong", signedTr(changeLastSignature(signedTrailer(hello, "hello"))), gateway.SignatureDoesNotMatch},
+		{"trailer changed", signedTr(strings.Replace(signedTrailer(checksumLine("crc32", "jello"), "hello"), checksumLine("crc32", "jello"), hello, 1)), gateway.SignatureDoesNotMatch},
+		{"signed trailer of other bytes", signedTr(signedTrailer(checksumLine("crc32", "jello"), "hello")), gateway.BadDigest},
+		{"trailer signature absent", signedTr(strings.Split(signedTrailer(hello, "hello"), "x-amz-trailer-sig")[0] + "\r\n"), gateway.MalformedTrailer},
+		{"trailer signature alone", bodyCase{hash: StreamingSignedTrailer, wire: signedTrailerAlone(), length: 5}, gateway.MalformedTrailer},
+	} {
+		for how, source := range sources {
+			t.Run(c.name+"/"+how, func(t *testing.T) {
+				b, err := c.open(source(strings.NewReader(c.wire)))
+				if err != nil {
+					t.Fatalf("refused at open: %v", err)
+				}
+				assertNoEnd(t, b, c.want)
+			})
+		}
+	}
+}
+
+// assertNoEnd reads a body that must fail, and wants its last byte unreleased,
+// its error typed, sticky and known to Err.
+func assertNoEnd(t *testing.T, b *Body, want gateway.Code) {
+	t.Helper()
+	got, err := io.ReadAll(b)
+	wantCode(t, err, want)
+	if err == nil || b.Length() > 0 && int64(len(got)) >= b.Length() {
+		t.Errorf("%d of %d bytes were released, error %v", len(got), b.Length(), err)
+	}
+	if b.Err() != err || b.TrailerValue() != "" {
+		t.Errorf("Err = %v, trailer %q", b.Err(), b.TrailerValue())
+	}
+	if n, again := b.Read(make([]byte, 10)); n != 0 || again != err {
+		t.Errorf("read after the failure: %d, %v", n, again)
+	}
+}
+
+func swapped() string {
+	s := newChunkSigner()
+	first, second := s.chunk("he")+"he\r\n", s.chunk("llo")+"llo\r\n"
+	return second + first + s.chunk("") + "\r\n"
+}
+
+func changeLastSignature(wire string) string {
+	b := []byte(wire)
+	i := bytes.LastIndexAny(b, "0123456789abcdef")
+	b[i] = "1032547698badcfe"[strings.IndexByte("0123456789abcdef", b[i])]
+	return string(b)
+}
+
+func signedTrailerAlone() string {
+	s := newChunkSigner()
+	sum := sha256.Sum256([]byte(":\n"))
+	return s.chunk("hello") + "hello\r\n" + s.chunk("") + "x-amz-trailer-signature:" + s.sign("AWS4-HMAC-SHA256-TRAILER", hex.EncodeToString(sum[:])) + "\r\n\r\n"
+}
+
+func TestOpenBodyRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		bodyCase
+		want gateway.Code
+	}{
+		{"decoded length absent", bodyCase{hash: StreamingSigned, wire: "0\r\n\r\n", length: -1}, gateway.MissingContentLength},
+		{"decoded length not a number", bodyCase{hash: StreamingSigned, length: -1, header: "x-amz-decoded-content-length: 5x"}, gateway.InvalidArgument},
+		{"decoded length negative", bodyCase{hash: StreamingSigned, length: -1, header: "x-amz-decoded-content-length: -1"}, gateway.InvalidArgument},
+		{"decoded length over int64", bodyCase{hash: StreamingSigned, length: -1, header: "x-amz-decoded-content-length: 9223372036854775808"}, gateway.InvalidArgument},
+		{"decoded length over Content-Length", bodyCase{hash: StreamingSigned, wire: "0\r\n\r\n", length: 500}, gateway.IncompleteBody},
+		{"two trailers", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: "x-amz-trailer: x-amz-checksum-crc32,x-amz-checksum-sha1"}, gateway.InvalidRequest},
+		{"trailer that is no checksum", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: "x-amz-trailer: x-amz-meta-a"}, gateway.InvalidRequest},
+		{"trailer of an unknown checksum", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: "x-amz-trailer: x-amz-checksum-md5"}, gateway.InvalidRequest},
+		{"trailer in a mode without", bodyCase{hash: StreamingSigned, wire: "0\r\n\r\n", header: crc32Hello}, gateway.InvalidRequest},
+		{"trailer with a plain body", bodyCase{hash: UnsignedPayload, wire: "x", header: crc32Hello}, gateway.InvalidRequest},
+		{"another checksum beside the trailer", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: crc32Hello + "\nx-amz-checksum-sha1: AAAA"}, gateway.InvalidRequest},
+		{"SDK algorithm differs from the trailer", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: crc32Hello + "\nx-amz-sdk-checksum-algorithm: SHA1"}, gateway.InvalidRequest},
+		{"SDK algorithm without a checksum", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: "x-amz-sdk-checksum-algorithm: SHA1"}, gateway.InvalidRequest},
+		{"framed body under a plain mode", bodyCase{hash: UnsignedPayload, wire: "x", header: "Content-Encoding: gzip, AWS-chunked"}, gateway.InvalidRequest},
+		{"decoded length of a plain body differs", bodyCase{hash: UnsignedPayload, wire: "x", header: "x-amz-decoded-content-length: 2"}, gateway.InvalidRequest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, err := c.open(strings.NewReader(c.wire))
+			wantCode(t, err, c.want)
+			if b != nil {
+				t.Error("a body beside the error")
+			}
+		})
+	}
+	t.Run("no Content-Length", func(t *testing.T) {
+		r := &http.Request{Header: http.Header{}, Body: http.NoBody, ContentLength: -1}
+		_, err := (&Auth{PayloadHash: UnsignedPayload}).OpenBody(r, BodyOptions{})
+		wantCode(t, err, gateway.MissingContentLength)
+	})
+}
+
+func TestBodySourceErrors(t *testing.T) {
+	mine := gateway.Errorf(gateway.SlowDown, "slow")
+	for _, c := range []struct {
+		name string
+		err  error
+		want gateway.Code
+	}{
+		{"client gone", io.ErrUnexpectedEOF, gateway.IncompleteBody},
+		{"connection reset", errors.New("reset"), gateway.IncompleteBody},
+		{"read deadline", fmt.Errorf("read: %w", os.ErrDeadlineExceeded), gateway.RequestTimeout},
+		{"a typed error of a reader below", mine, gateway.SlowDown},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, after := range []int{0, 1, 4, 5} {
+				b, err := bodyCase{hash: UnsignedPayload, wire: "hello"}.open(io.MultiReader(strings.NewReader("hello"[:after]), iotest.ErrReader(c.err)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				assertNoEnd(t, b, c.want)
+			}
+		})
+	}
+}
+
+func TestBodyClose(t *testing.T) {
+	closed := false
+	a := &Auth{PayloadHash: UnsignedPayload}
+	b, err := a.OpenBody(&http.Request{Body: closer{strings.NewReader("hello"), &closed}, ContentLength: 5}, BodyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = b.Close()
+	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, http.ErrBodyReadAfterClose) || b.Err() != nil || closed {
+		t.Errorf("read after close: %v, Err %v, source closed %v", err, b.Err(), closed)
+	}
+}
+
+type closer struct {
+	io.Reader
+	closed *bool
+}
+
+func (c closer) Close() error { *c.closed = true; return nil }
+
+func TestContentEncoding(t *testing.T) {
+	for in, want := range map[string]string{
+		"aws-chunked": "", "aws-chunked,gzip": "gzip", "gzip, AWS-Chunked ,br": "gzip, br", "gzip": "gzip", "": "",
+	} {
+		if got := ContentEncoding([]string{in}); got != want {
+			t.Errorf("ContentEncoding(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
