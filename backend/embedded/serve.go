@@ -8,6 +8,7 @@ import (
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
+	"github.com/versity/versitygw/s3api"
 )
 
 // Limits of the store. The gateway in front is the only client, so they only
@@ -23,10 +24,10 @@ const (
 // missingError is nil in a binary that holds the store.
 func missingError() error { return nil }
 
-// serve runs the store until ctx ends.
 // maxCopySource is S3's own limit on the source of one copy, in bytes.
 const maxCopySource = 5 << 30
 
+// serve runs the store until ctx ends.
 func serve(ctx context.Context, cfg childConfig) error {
 	options := posix.PosixOpts{
 		VersioningDir: cfg.Versions,
@@ -60,5 +61,6 @@ func serve(ctx context.Context, cfg childConfig) error {
 		MultipartMaxParts: maxParts,
 		KeepAlive:         true,
 		Quiet:             true,
+		S3Options:         []s3api.Option{s3api.WithMiddleware("/", wholeBodies)},
 	})
 }

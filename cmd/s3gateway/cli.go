@@ -67,7 +67,7 @@ func run(ctx context.Context, p process) int {
 
 // load reads the settings; every problem is reported at once.
 func (c *commands) load(p process) (*config.Config, []config.Warning, error) {
-	cfg, warnings, err := config.Load(config.Options{Environ: p.environ, DotEnv: ".env", ConfigFile: c.Config})
+	cfg, warnings, err := config.Load(config.Options{Environ: p.environ, ConfigFile: c.Config})
 	if err != nil {
 		return nil, warnings, settingsError("the settings cannot be used:\n%w", err)
 	}

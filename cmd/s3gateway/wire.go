@@ -36,23 +36,28 @@ type app struct {
 // limiterEntries bounds how many callers and addresses a limiter remembers.
 const limiterEntries = 100_000
 
-func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (_ *app, err error) {
+// build opens the backend of the settings and puts the doors in front of it.
+func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*app, error) {
 	a := &app{}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
-	now := time.Now
-	if err := a.openBackend(ctx, cfg, log, now); err != nil {
+	err := a.openBackend(ctx, cfg, log, time.Now)
+	if err == nil {
+		err = a.assemble(cfg, log, time.Now)
+	}
+	if err != nil {
+		a.close()
 		return nil, err
 	}
+	return a, nil
+}
+
+// assemble makes the doors over the backend that was opened.
+func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.Time) (err error) {
 	if a.keys, err = loadKeys(cfg); err != nil {
-		return nil, err
+		return err
 	}
 	types, err := policy.ParseTypes(cfg.AllowedFileTypes)
 	if err != nil {
-		return nil, settingsError("ALLOWED_FILE_TYPES: %w", err)
+		return settingsError("ALLOWED_FILE_TYPES: %w", err)
 	}
 	a.policy = &policy.Policy{
 		MaxFileSize: cfg.MaxFileSize, Types: types,
@@ -60,7 +65,7 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (_ *app,
 	}
 	callers, err := newCallers(cfg, a.keys)
 	if err != nil {
-		return nil, &exitError{code: exitSettings, err: err}
+		return &exitError{code: exitSettings, err: err}
 	}
 	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now})
 	// One limiter of each kind: both doors together keep a caller's rate.
@@ -80,7 +85,11 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (_ *app,
 		Isolated: len(cfg.Domains) > 0, Log: log,
 	}
 	restDoor := api.New(api.Options{
-		Store: api.NewStore(a.client, cfg.BucketName, metadata), Bucket: cfg.BucketName,
+		Store: &api.Store{
+			Client: a.client, Bucket: cfg.BucketName, Cache: metadata, Budget: api.NewBudget(cfg.UploadBufferBytes),
+			FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Now: now, Log: log,
+		},
+		Bucket: cfg.BucketName,
 		Policy: a.policy, Callers: callers, CallerLimit: callerLimit,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
@@ -88,8 +97,7 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (_ *app,
 		Health: a.monitor.Check, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
-		Region: regions(cfg.Region)[0], Budget: api.NewBudget(cfg.UploadBufferBytes),
-		CursorKey: a.keys.derive("cursor"), Now: now, Random: rand.Reader, Log: log,
+		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"), Now: now, Random: rand.Reader, Log: log,
 	})
 	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 		return policy.LimitByAddress(addressLimit, cfg.TrustedProxies, fail)(next)
@@ -97,17 +105,17 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (_ *app,
 	a.handler = chain(
 		doors{
 			domains: cfg.Domains,
-			s3:      limitAddress(proxy.WriteError, s3Door),
-			rest:    limitAddress(api.WriteError, restDoor),
+			s3:      limitAddress(proxy.WriteError, drain.Middleware(s3Door)),
+			rest:    limitAddress(api.WriteProblem, restDoor),
 			page:    http.HandlerFunc(frontPage),
 		},
 		// The record is outermost: it logs what all others answered, panics
-		// too. Draining stands next to the doors, so that it sees the body as
-		// the server gives it; the stall guard moves deadlines on that body.
-		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), guardStalls, drain.Middleware,
+		// too. The stall guard stands next to the doors: it moves deadlines on
+		// with each byte that they read and write.
+		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), guardStalls,
 	)
 	a.admin = adminHandler(a.monitor)
-	return a, nil
+	return nil
 }
 
 // openBackend makes the client for the store of the settings. With settings
