@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // ObjectInfo is what a test compares of an object.
@@ -46,12 +47,20 @@ func (s *Store) remove(ctx context.Context, bucket string) error {
 	c := s.client()
 	err := errors.Join(abortUploads(ctx, c, bucket), deleteVersions(ctx, c, bucket))
 	if err == nil {
-		_, err = c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket})
+		_, err = c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket}, s.forceDelete)
 	}
 	if apiCode(err) == "NoSuchBucket" {
 		return nil
 	}
 	return err
+}
+
+// forceDelete lets MinIO delete a bucket with objects that it holds but does
+// not list.
+func (s *Store) forceDelete(o *s3.Options) {
+	if s.Name == "minio" {
+		o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Minio-Force-Delete", "true"))
+	}
 }
 
 func abortUploads(ctx context.Context, c *s3.Client, bucket string) error {

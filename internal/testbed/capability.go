@@ -14,7 +14,8 @@ const (
 	DotSegments Capability = "dot-segments"
 	// LongSegments: one segment may have 1,024 bytes.
 	LongSegments Capability = "long-segments"
-	// FolderAndObject: "a" and "a/b" live side by side.
+	// FolderAndObject: "a" and "a/b" live side by side, and both are listed
+	// (MinIO takes both and lists one).
 	FolderAndObject Capability = "folder-and-object"
 	// FolderWithBody: "a/" may have a body.
 	FolderWithBody Capability = "folder-with-body"
@@ -44,7 +45,7 @@ var table = map[Capability]map[string]bool{
 	EmptySegments:     {"embedded": false, "minio": false},
 	DotSegments:       {"embedded": false, "minio": false},
 	LongSegments:      {"embedded": false, "minio": false},
-	FolderAndObject:   {"embedded": false, "minio": true},
+	FolderAndObject:   {"embedded": false, "minio": false},
 	FolderWithBody:    {"embedded": false, "minio": true},
 	Versioning:        {"embedded": true, "minio": true},
 	ObjectLock:        {"embedded": true, "minio": true},
