@@ -47,7 +47,10 @@ func (s *Store) remove(ctx context.Context, bucket string) error {
 	c := s.client()
 	err := errors.Join(abortUploads(ctx, c, bucket), deleteVersions(ctx, c, bucket))
 	if err == nil {
-		_, err = c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket}, s.forceDelete)
+		_, err = c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket})
+	}
+	if apiCode(err) == "BucketNotEmpty" && s.Name == "minio" {
+		_, err = c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket}, forceDelete)
 	}
 	if apiCode(err) == "NoSuchBucket" {
 		return nil
@@ -57,10 +60,8 @@ func (s *Store) remove(ctx context.Context, bucket string) error {
 
 // forceDelete lets MinIO delete a bucket with objects that it holds but does
 // not list.
-func (s *Store) forceDelete(o *s3.Options) {
-	if s.Name == "minio" {
-		o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Minio-Force-Delete", "true"))
-	}
+func forceDelete(o *s3.Options) {
+	o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Minio-Force-Delete", "true"))
 }
 
 func abortUploads(ctx context.Context, c *s3.Client, bucket string) error {
