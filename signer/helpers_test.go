@@ -92,17 +92,27 @@ func (m message) defaults() message {
 // signed gives the request as the gateway receives it, signed by the SDK.
 func (m message) signed(t testing.TB) *http.Request {
 	t.Helper()
+	return received(t, m.signedWire(t))
+}
+
+func (m message) signedWire(t testing.TB) string {
+	t.Helper()
 	m = m.defaults()
 	r := m.request()
 	r.Header.Set("X-Amz-Content-Sha256", m.hash)
 	if err := newS3Signer().SignHTTP(context.Background(), m.creds, r, m.hash, "s3", m.region, m.at); err != nil {
 		t.Fatal(err)
 	}
-	return overTheWire(t, r)
+	return wireOf(t, r)
 }
 
 // presigned gives the request of a presigned URL made by Presign.
 func (m message) presigned(t testing.TB, expires time.Duration) *http.Request {
+	t.Helper()
+	return received(t, m.presignedWire(t, expires))
+}
+
+func (m message) presignedWire(t testing.TB, expires time.Duration) string {
 	t.Helper()
 	m = m.defaults()
 	r := m.request()
@@ -113,19 +123,20 @@ func (m message) presigned(t testing.TB, expires time.Duration) *http.Request {
 	if r.URL, err = url.Parse(link); err != nil {
 		t.Fatal(err)
 	}
-	return overTheWire(t, r)
+	return wireOf(t, r)
 }
 
-// overTheWire writes a client's request and reads it as a server does.
-func overTheWire(t testing.TB, r *http.Request) *http.Request {
+// wireOf writes a request as a client does.
+func wireOf(t testing.TB, r *http.Request) string {
 	t.Helper()
 	var wire bytes.Buffer
 	if err := r.Write(&wire); err != nil {
 		t.Fatal(err)
 	}
-	return received(t, wire.String())
+	return wire.String()
 }
 
+// received reads a request as a server does.
 func received(t testing.TB, wire string) *http.Request {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(wire)))

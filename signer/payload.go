@@ -51,8 +51,12 @@ func isPayloadHash(value string) bool {
 	if len(value) != hex.EncodedLen(sha256.Size) {
 		return false
 	}
-	_, err := hex.DecodeString(value)
-	return err == nil
+	for i := range len(value) {
+		if _, ok := hexDigit(value[i]); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // payloadClaim is what a request says of its payload: the value, and the
@@ -90,4 +94,13 @@ func payloadOf(h, promoted http.Header, c *claim) (payloadClaim, error) {
 		p.value = strings.ToLower(p.value)
 	}
 	return p, nil
+}
+
+// anonymousPayload is the payload claim of a request without a signature, once
+// checkAnonymous let it pass.
+func anonymousPayload(h http.Header) string {
+	if v := h.Get("X-Amz-Content-Sha256"); v != "" && v != UnsignedPayload {
+		return strings.ToLower(v)
+	}
+	return UnsignedPayload
 }

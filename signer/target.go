@@ -134,19 +134,35 @@ func (t Target) Has(key string) bool {
 // letter case, or gives "". Two parsers that pick different ones of a pair are
 // how a checked value and a used value drift apart.
 func (t Target) Duplicate() string {
-	var seen map[string]bool
+	var few [16]string // enough for every honest request, without a map
+	names := few[:0]
 	for i := range t.Query {
-		if !isAmz(t.Query[i].Key) {
-			continue
+		if isAmz(t.Query[i].Key) {
+			names = append(names, t.Query[i].Key)
 		}
-		if seen == nil {
-			seen = make(map[string]bool, 8)
+	}
+	if len(names) > len(few) {
+		return duplicateOfMany(names)
+	}
+	for i, name := range names {
+		for _, earlier := range names[:i] {
+			if strings.EqualFold(name, earlier) {
+				return name
+			}
 		}
-		name := strings.ToLower(t.Query[i].Key)
-		if seen[name] {
-			return t.Query[i].Key
+	}
+	return ""
+}
+
+// duplicateOfMany stays linear when an attacker sends thousands of names.
+func duplicateOfMany(names []string) string {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		if seen[lower] {
+			return name
 		}
-		seen[name] = true
+		seen[lower] = true
 	}
 	return ""
 }

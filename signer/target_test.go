@@ -2,6 +2,7 @@ package signer
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,6 +64,16 @@ func TestTargetHelpers(t *testing.T) {
 	}
 	if d := target.Duplicate(); d != "" {
 		t.Errorf("Duplicate = %q", d)
+	}
+	many := "/?"
+	for i := range 100 {
+		many += "x-amz-meta-" + strconv.Itoa(i) + "=1&"
+	}
+	if target, _ := ParseTarget(many); target.Duplicate() != "" {
+		t.Error("a duplicate among a hundred names")
+	}
+	if target, _ := ParseTarget(many + "x-amz-META-7=2"); target.Duplicate() != "x-amz-META-7" {
+		t.Error("no duplicate found among a hundred names")
 	}
 	twice, _ := ParseTarget("/?x-amz-a=1&b=1&b=2&X-AMZ-A=2")
 	if d := twice.Duplicate(); d != "X-AMZ-A" {

@@ -57,7 +57,7 @@ func (v *Verifier) Verify(r *http.Request, t Target) (*Auth, error) {
 		if err := checkAnonymous(r.Header, t); err != nil {
 			return nil, err
 		}
-		return &Auth{Anonymous: true, PayloadHash: UnsignedPayload, Promoted: promoted}, nil
+		return &Auth{Anonymous: true, PayloadHash: anonymousPayload(r.Header), Promoted: promoted}, nil
 	}
 	if err := v.checkClaim(r.Header, t, c); err != nil {
 		return nil, err
