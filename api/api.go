@@ -55,6 +55,8 @@ type Options struct {
 	CORSAllowedOrigins []string
 	// Region is the scope of the links' signatures.
 	Region string
+	// Budget bounds the buffers of all uploads together; nil is no bound.
+	Budget *Budget
 	// CursorKey authenticates list cursors. Replicas share it.
 	CursorKey []byte
 

@@ -24,7 +24,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
 		return err
 	}
-	in, err := d.open(w, r)
+	in, err := d.open(r)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	stored, err := d.Store.Put(r.Context(), id, admitted, PutOptions{
-		ContentType: contentType, Filename: name, AtMost: r.ContentLength,
+		ContentType: contentType, Filename: name, AtMost: r.ContentLength, Budget: d.Budget, Now: d.Now(),
 	})
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 
 // open finds the file in the request. What the headers alone can refuse is
 // refused before the body is asked for.
-func (d *door) open(w http.ResponseWriter, r *http.Request) (*incoming, error) {
+func (d *door) open(r *http.Request) (*incoming, error) {
 	if err := uploadHeaders(r.Header); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (d *door) open(w http.ResponseWriter, r *http.Request) (*incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, err := verified(r.Header, newBody(w, r))
+	sent, err := verified(r.Header, newBody(r))
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (d *door) adapt(h handlerFunc) http.Handler {
 			if e := gateway.AsError(err); kindOf(e).status >= http.StatusInternalServerError {
 				d.log.Error().Err(err).Str("path", r.URL.EscapedPath()).Msg("a request failed")
 			}
-			WriteProblem(out, r, err)
+			WriteError(out, r, err)
 		}
 	})
 }

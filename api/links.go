@@ -41,7 +41,7 @@ func (d *door) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	var filename, contentType string
 	var expires, size *int64
-	err := readJSON(w, r, map[string]any{
+	err := readJSON(r, map[string]any{
 		"filename": &filename, "content_type": &contentType, "expires_in": &expires, "size": &size,
 	})
 	if err != nil {

@@ -91,9 +91,9 @@ func (m *multipartUpload) uploadParts(ctx context.Context, buf *buffer) (err err
 		if err := m.uploadPart(ctx, number, buf.bytes[:n]); err != nil || last {
 			return err
 		}
-		if size := m.Budget.partSize(number + 1); size > int64(len(buf.bytes)) {
+		if size := m.options.Budget.partSize(number + 1); size > int64(len(buf.bytes)) {
 			buf.release()
-			if buf, err = m.Budget.take(ctx, size); err != nil {
+			if buf, err = m.options.Budget.take(ctx, size); err != nil {
 				return err
 			}
 		}

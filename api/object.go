@@ -43,6 +43,10 @@ type PutOptions struct {
 	// AtMost is an upper bound of the body's length in bytes, so that a small
 	// file takes a small buffer; -1 when none is known.
 	AtMost int64
+	// Budget is where the buffers come from; nil is no bound.
+	Budget *Budget
+	// Now is the time of the upload, where the backend does not tell its own.
+	Now time.Time
 }
 
 // Object is one stored file.

@@ -83,12 +83,12 @@ const maxJSON = 64 << 10
 // readJSON reads an object into fields, by name. A name that is not among them
 // is refused: a misspelt expires_in would otherwise silently mean the default.
 // null is the same as absent.
-func readJSON(w http.ResponseWriter, r *http.Request, fields map[string]any) error {
+func readJSON(r *http.Request, fields map[string]any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return invalid(gateway.UnsupportedMediaType, "Content-Type", "must be application/json")
 	}
-	sent, err := verified(r.Header, newBody(w, r))
+	sent, err := verified(r.Header, newBody(r))
 	if err != nil {
 		return err
 	}

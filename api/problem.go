@@ -108,11 +108,11 @@ func detailOf(e *gateway.Error, k kind) string {
 	return cmp.Or(e.Message, k.title+".")
 }
 
-// WriteProblem writes err as application/problem+json (RFC 9457). It is the
+// WriteError writes err as application/problem+json (RFC 9457). It is the
 // only way in which this door refuses, also for middleware that stands outside
 // of it, such as the limit by address. A client that is still sending can read
 // the answer (package drain).
-func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := gateway.AsError(err)
 	k := kindOf(e)
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Err = err })

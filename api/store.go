@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,8 +24,6 @@ type Store struct {
 	Bucket string
 	// Cache holds metadata, shared with the S3 door; nil is none.
 	Cache *cache.Metadata
-	// Budget bounds the buffers of uploads; nil is no bound.
-	Budget *Budget
 	// FullObjectChecksum says that the backend takes a CRC64NVME checksum of
 	// a whole multipart object. Without it each part's SHA-256 is compared.
 	FullObjectChecksum bool
@@ -35,8 +32,14 @@ type Store struct {
 	Tags bool
 	// PublicURL is where clients reach the backend, nil for its own address.
 	PublicURL *url.URL
-	Now       func() time.Time
-	Log       zerolog.Logger
+	// Log takes what no client is told: an upload that could not be aborted.
+	Log zerolog.Logger
+}
+
+// NewStore makes a Store on a backend that takes tags, and full-object
+// checksums where it takes trailing ones.
+func NewStore(c *backend.Client, bucket string, metadata *cache.Metadata) *Store {
+	return &Store{Client: c, Bucket: bucket, Cache: metadata, FullObjectChecksum: c.Trailers, Tags: true}
 }
 
 var _ ObjectStore = (*Store)(nil)

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
-	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
@@ -25,11 +24,11 @@ func (s *Store) Put(ctx context.Context, key string, body io.Reader, o PutOption
 }
 
 func (s *Store) put(ctx context.Context, key string, body io.Reader, o PutOptions) (Object, error) {
-	want := s.Budget.partSize(1)
+	want := o.Budget.partSize(1)
 	if o.AtMost >= 0 {
 		want = min(want, max(o.AtMost, 1))
 	}
-	first, err := s.Budget.take(ctx, want)
+	first, err := o.Budget.take(ctx, want)
 	if err != nil {
 		return Object{}, err
 	}
@@ -126,7 +125,7 @@ func objectHeader(o PutOptions) http.Header {
 func (s *Store) storedAs(key string, size int64, o PutOptions, answer http.Header) Object {
 	at, err := http.ParseTime(answer.Get("Date"))
 	if err != nil {
-		at = s.Now().UTC().Truncate(time.Second)
+		at = o.Now
 	}
 	return Object{
 		Key: key, Size: size, ContentType: o.ContentType, Filename: o.Filename, Modified: at,

@@ -41,7 +41,7 @@ const serverDrains = 256 << 10
 // the handlers wrap it. Without it they take a body for unread.
 func Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !hasBody(r) {
+		if !hasBody(r) || trackedOf(r) != nil {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -81,7 +81,33 @@ func Body(w http.ResponseWriter, r *http.Request) {
 	if rc.SetReadDeadline(time.Now().Add(MaxTime)) != nil {
 		return
 	}
+	defer interrupt(rc)()
 	_, _ = io.CopyN(io.Discard, source(r), MaxBytes)
+}
+
+// interrupt ends every read of the connection from MaxTime on, until the
+// function that it gives is called. The deadline alone is not enough: a wrapper
+// of the body may move it on with each read.
+func interrupt(rc *http.ResponseController) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		timer := time.NewTimer(MaxTime)
+		defer timer.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-timer.C:
+				_ = rc.SetReadDeadline(time.Unix(1, 0))
+				timer.Reset(MaxTime / 20)
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-stopped
+	}
 }
 
 // tracked counts what is read of a body.

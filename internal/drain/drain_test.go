@@ -117,8 +117,24 @@ func TestAClientThatWaitsForContinueIsNotAskedForItsBody(t *testing.T) {
 	}
 }
 
+// restless moves the read deadline on with each read, as a guard against
+// stalled clients does.
+type restless struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b restless) Read(p []byte) (int, error) {
+	_ = b.rc.SetReadDeadline(time.Now().Add(time.Hour))
+	return b.ReadCloser.Read(p)
+}
+
 func TestASilentClientIsLetGo(t *testing.T) {
-	srv := serve(t, drain.Middleware(refuse(0)))
+	inner := drain.Middleware(refuse(0))
+	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = restless{r.Body, http.NewResponseController(w)}
+		inner.ServeHTTP(w, r)
+	}))
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
