@@ -58,11 +58,23 @@ func (c *claim) parseSignedHeaders(s string) error {
 	c.names = strings.Split(s, ";")
 	slices.Sort(c.names)
 	for i, name := range c.names {
-		if name == "" || name != strings.ToLower(name) || i > 0 && name == c.names[i-1] {
+		if !isLowerToken(name) || i > 0 && name == c.names[i-1] {
 			return c.malformed("SignedHeaders must be distinct lower-case header names, separated by semicolons.")
 		}
 	}
 	return nil
+}
+
+// isLowerToken reports a header name in lower case. Anything else, a decoded line
+// break above all, could shift the lines of the canonical request.
+func isLowerToken(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' || !unreserved[c] && !strings.ContainsRune("!#$%&'*+^`|", rune(c)) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func (c *claim) signs(name string) bool {
