@@ -20,7 +20,8 @@
 //	buckets/          one folder per bucket, one file per object: real files
 //	buckets/B/.sgwtmp parts of unfinished multipart uploads, temporary files
 //	versions/         older versions of objects in versioned buckets
-//	metadata/         object metadata, only where extended attributes are missing
+//	metadata/         object metadata, only where extended attributes are missing:
+//	                  objects/ and, of older versions, versions/
 //	run/              the socket, 0700, made anew at each start
 //	lock              held while a store runs; carries the pid of its owner
 //	store.json        the form of the metadata, chosen at the first start
@@ -51,6 +52,14 @@
 // folder belongs to both processes: as long as an orphan lives, no second
 // store starts on its files.
 //
+// # What is mended here
+//
+// Three things that versitygw 1.8.0 does by itself would break promises of the
+// gateway: it stores a body that is cut short as if it were whole (whole.go); it
+// refuses tags that do not fit after the object is visible (room.go); its
+// sidecar lets keys with a segment "meta" take the place of metadata
+// (sidecar.go). Each has a test that fails without its remedy.
+//
 // # What it cannot hold
 //
 // Keys are paths of files. Therefore:
@@ -68,9 +77,10 @@
 // Further limits:
 //
 //   - the head of a request, all headers together, may have 8 KiB.
-//   - ext4 keeps all attributes of a file within one block, 4 KiB: there user
-//     metadata and tags at S3's own limits do not fit both, and such a write is
-//     refused.
+//   - ext4 keeps all attributes of a file within one block, 4 KiB: there tags at
+//     S3's own limits do not fit, and such a write gets 400 MetadataTooLarge.
+//   - in the sidecar form an object and its metadata are not replaced in one
+//     step: a crash between the two leaves the new metadata on the old bytes.
 //   - nothing is synced: a write that was acknowledged survives the death of
 //     either process, not a power cut in the next seconds.
 //   - storage classes, server-side encryption, replication, lifecycle rules,

@@ -5,6 +5,7 @@ package embedded
 import (
 	"context"
 
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -31,22 +32,13 @@ const maxCopySource = 5 << 30
 func serve(ctx context.Context, cfg childConfig) error {
 	options := posix.PosixOpts{
 		VersioningDir: cfg.Versions,
-		SideCarDir:    cfg.Sidecar,
 		IOBufferSize:  ioBuffer,
 		// The library's zero is a limit of no bytes, whatever it documents.
 		CopyObjectThreshold: maxCopySource,
 	}
 	options.SetNewDirPerm(0o700)
 	options.SetNewFilePerm(0o600)
-	var metadata meta.MetadataStorer = meta.XattrMeta{}
-	if cfg.Sidecar != "" {
-		sidecar, err := meta.NewSideCar(cfg.Sidecar)
-		if err != nil {
-			return err
-		}
-		metadata = sidecar
-	}
-	store, err := posix.New(cfg.Buckets, metadata, options)
+	store, err := openStore(cfg, options)
 	if err != nil {
 		return err
 	}
@@ -63,4 +55,17 @@ func serve(ctx context.Context, cfg childConfig) error {
 		Quiet:             true,
 		S3Options:         []s3api.Option{s3api.WithMiddleware("/", wholeBodies)},
 	})
+}
+
+// openStore gives the store with its metadata in the form that cfg says.
+func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error) {
+	if cfg.Sidecar == "" {
+		store, err := posix.New(cfg.Buckets, meta.XattrMeta{}, options)
+		return fitted{Posix: store, scratch: cfg.Versions}, err
+	}
+	metadata, err := newSidecar(cfg.Sidecar, cfg.Versions)
+	if err != nil {
+		return nil, err
+	}
+	return posix.New(cfg.Buckets, metadata, options)
 }

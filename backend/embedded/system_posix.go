@@ -31,7 +31,7 @@ func probeXattr(dir string) error {
 	defer os.Remove(f.Name())
 	defer f.Close()
 	const name = "user.s3gateway-probe"
-	if err := unix.Fsetxattr(int(f.Fd()), name, []byte("1"), 0); err != nil {
+	if err := setXattr(f, name, []byte("1")); err != nil {
 		return fmt.Errorf("set an extended attribute: %w", err)
 	}
 	got := make([]byte, 8)
@@ -43,6 +43,10 @@ func probeXattr(dir string) error {
 		return errors.New("an extended attribute came back changed")
 	}
 	return nil
+}
+
+func setXattr(f *os.File, name string, value []byte) error {
+	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
 }
 
 // becomeChild makes whatever the child creates its user's alone, and leaves

@@ -1,0 +1,93 @@
+//go:build !slim
+
+package embedded
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/versity/versitygw/backend/meta"
+)
+
+// sidecar keeps metadata in files. It is the store's own sidecar with its names
+// made safe. That one keeps the attributes of K in the folder K/meta/, so an
+// object "x/meta/etag" takes the place of an attribute of "x", and one write
+// makes a whole bucket unlistable. And it puts those of an older version under
+// the absolute path of the data folder, where a bucket of that name would meet
+// them and which changes when the folder moves. Here a segment of a key is never
+// called "meta", and versions have a tree of their own.
+type sidecar struct {
+	objects, versions meta.SideCar
+	versionDir        string
+}
+
+var _ meta.MetadataStorer = sidecar{}
+
+func newSidecar(dir, versionDir string) (sidecar, error) {
+	s := sidecar{versionDir: versionDir}
+	for name, tree := range map[string]*meta.SideCar{"objects": &s.objects, "versions": &s.versions} {
+		path := filepath.Join(dir, name)
+		err := os.Mkdir(path, 0o700)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			*tree, err = meta.NewSideCar(path)
+		}
+		if err != nil {
+			return sidecar{}, err
+		}
+	}
+	return s, nil
+}
+
+// place gives the tree and the path in it that stand for a bucket, which may be
+// a path into the folder of versions, or a path of bucket and folder in one.
+func (s sidecar) place(bucket string) (meta.SideCar, string) {
+	if below, found := strings.CutPrefix(bucket, s.versionDir); found && filepath.IsAbs(bucket) {
+		return s.versions, safeNames(below)
+	}
+	return s.objects, safeNames(bucket)
+}
+
+// safeNames lengthens each segment "meta", "meta_", "meta__" … by one "_": no
+// two paths become one and none has a segment "meta".
+func safeNames(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if strings.TrimRight(segment, "_") == "meta" {
+			segments[i] = segment + "_"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func (s sidecar) RetrieveAttribute(f *os.File, bucket, object, attribute string) ([]byte, error) {
+	tree, bucket := s.place(bucket)
+	return tree.RetrieveAttribute(f, bucket, safeNames(object), attribute)
+}
+
+func (s sidecar) StoreAttribute(f *os.File, bucket, object, attribute string, value []byte) error {
+	tree, bucket := s.place(bucket)
+	return tree.StoreAttribute(f, bucket, safeNames(object), attribute, value)
+}
+
+func (s sidecar) DeleteAttribute(bucket, object, attribute string) error {
+	tree, bucket := s.place(bucket)
+	return tree.DeleteAttribute(bucket, safeNames(object), attribute)
+}
+
+func (s sidecar) ListAttributes(bucket, object string) ([]string, error) {
+	tree, bucket := s.place(bucket)
+	return tree.ListAttributes(bucket, safeNames(object))
+}
+
+func (s sidecar) DeleteAttributes(bucket, object string) error {
+	tree, bucket := s.place(bucket)
+	return tree.DeleteAttributes(bucket, safeNames(object))
+}
+
+func (s sidecar) RenameObject(bucket, oldObject, newObject string) error {
+	tree, bucket := s.place(bucket)
+	return tree.RenameObject(bucket, safeNames(oldObject), safeNames(newObject))
+}
