@@ -28,6 +28,10 @@ type Endpoint struct {
 	// (STREAMING-UNSIGNED-PAYLOAD-TRAILER). Without it the gateway checks the
 	// trailer and sends the plain body.
 	Trailers bool
+	// KeepsFraming is true when the backend stores the aws-chunked token of
+	// Content-Encoding with the object, so that it is not told of it; it knows
+	// the framing by the payload hash.
+	KeepsFraming bool
 	// VerifyPayload makes the gateway compare a signed payload hash itself,
 	// for a backend that is not trusted to.
 	VerifyPayload bool

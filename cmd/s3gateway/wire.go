@@ -86,10 +86,10 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 	}
 	restDoor := api.New(api.Options{
 		Store: &api.Store{
-			Client: a.client, Bucket: cfg.BucketName, Cache: metadata, Budget: api.NewBudget(cfg.UploadBufferBytes),
-			FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Now: now, Log: log,
+			Client: a.client, Bucket: cfg.BucketName, Cache: metadata,
+			FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Log: log,
 		},
-		Bucket: cfg.BucketName,
+		Bucket: cfg.BucketName, Budget: api.NewBudget(cfg.UploadBufferBytes),
 		Policy: a.policy, Callers: callers, CallerLimit: callerLimit,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
@@ -106,7 +106,7 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 		doors{
 			domains: cfg.Domains,
 			s3:      limitAddress(proxy.WriteError, drain.Middleware(s3Door)),
-			rest:    limitAddress(api.WriteProblem, restDoor),
+			rest:    limitAddress(api.WriteError, restDoor),
 			page:    http.HandlerFunc(frontPage),
 		},
 		// The record is outermost: it logs what all others answered, panics
@@ -138,7 +138,7 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 		own := store.Credentials()
 		endpoint = backend.Endpoint{
 			Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: store.Socket(),
-			Region: store.Region(), PathStyle: true, Trailers: true, FileKeys: true,
+			Region: store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true,
 			Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
 		}
 	} else {

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/internal/testbed"
+)
+
+func TestMain(m *testing.M) { os.Exit(testbed.Main(m)) }
+
+const (
+	testKeyID  = "TESTACCESSKEY"
+	testSecret = "test-secret-of-forty-characters-or-so-000"
+)
+
+// world is a gateway over a bucket of the test store.
+type world struct {
+	t      *testing.T
+	url    string
+	store  *testbed.Store
+	bucket string
+	clock  *clock
+	log    *lockedBuffer
+	before map[string]testbed.ObjectInfo
+}
+
+// clock stands still until a test moves it, and begins at the real time: the
+// SDK signs with that.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// open are settings without any limit.
+var open = []string{"MAX_FILE_SIZE=0", "ALLOWED_FILE_TYPES=*/*"}
+
+// newWorld starts a gateway with the given settings, as the command would, over
+// a new bucket of the test store.
+func newWorld(t *testing.T, settings ...string) *world {
+	t.Helper()
+	store := testbed.Open(t)
+	w := &world{t: t, store: store, bucket: store.Bucket(t), clock: &clock{now: time.Now()}, log: &lockedBuffer{}}
+	cfg, _, err := config.Load(config.Options{Dir: t.TempDir(), Environ: append([]string{
+		"S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
+		"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret,
+	}, settings...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
+	a := &app{client: backend.New(backend.Endpoint{
+		Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true,
+		Trailers: true, KeepsFraming: store.Name == "embedded", FileKeys: store.Name == "embedded",
+		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
+	}, log, time.Now)}
+	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {
+		return a.client.HeadBucket(ctx, w.bucket)
+	}}
+	if err := a.assemble(cfg, log, w.clock.Now); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.monitor.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(a.handler)
+	t.Cleanup(func() { server.Close(); a.close() })
+	w.url = server.URL
+	w.before = store.Snapshot(t, w.bucket)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of the gateway:\n%s", w.log)
+		}
+		if strings.Contains(w.log.String(), testSecret) || strings.Contains(w.log.String(), store.SecretAccessKey) {
+			t.Error("the log holds a secret")
+		}
+	})
+	return w
+}
+
+// s3 is an SDK client of the gateway's S3 door.
+func (w *world) s3(change ...func(*s3.Options)) *s3.Client {
+	o := s3.Options{
+		BaseEndpoint: aws.String(w.url), UsePathStyle: true, Region: "us-east-1", RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(testKeyID, testSecret, ""),
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	return s3.New(o)
+}
+
+// unchanged fails the test unless the bucket is as it was at the start and no
+// multipart upload is left in it.
+func (w *world) unchanged() {
+	w.t.Helper()
+	w.store.Unchanged(w.t, w.bucket, w.before)
+	if left := w.store.Uploads(w.t, w.bucket); len(left) > 0 {
+		w.t.Errorf("multipart uploads left: %v", left)
+	}
+}
+
+// eventually waits for a condition that the gateway brings about by itself.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("never came true: " + what)
+		case <-tick.C:
+		}
+	}
+}
+
+// answer is a response, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func do(t *testing.T, r *http.Request) answer {
+	t.Helper()
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, body}
+}
+
+func newRequest(t *testing.T, method, url string, body io.Reader, headers ...string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
+// json reads the answer as an object.
+func (a answer) json(t *testing.T) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal(a.body, &m); err != nil {
+		t.Fatalf("status %d, not JSON: %s", a.status, a.body)
+	}
+	return m
+}
+
+// isProblem checks a refusal of the REST door.
+func (a answer) isProblem(t *testing.T, status int, detail string) {
+	t.Helper()
+	if a.status != status || a.header.Get("Content-Type") != "application/problem+json" {
+		t.Fatalf("want problem %d, got %d %s: %s", status, a.status, a.header.Get("Content-Type"), a.body)
+	}
+	if got := a.json(t)["detail"]; !strings.Contains(got.(string), detail) {
+		t.Errorf("detail %q does not say %q", got, detail)
+	}
+}
+
+// isS3Error checks a refusal of the S3 door.
+func (a answer) isS3Error(t *testing.T, status int, code string) {
+	t.Helper()
+	var doc struct{ Code, Message, RequestId string }
+	if err := xml.Unmarshal(a.body, &doc); err != nil || a.status != status || doc.Code != code || doc.Message == "" || doc.RequestId == "" {
+		t.Fatalf("want %d %s, got %d %+v (%v): %s", status, code, a.status, doc, err, a.body)
+	}
+}
