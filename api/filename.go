@@ -42,8 +42,8 @@ func cleanFilename(sent string) (string, error) {
 }
 
 // safeName is the part of a name that goes into an id: A-Za-z0-9._- with one _
-// for every run of anything else, no dot at either end, bounded, and with its
-// extension. The original name is kept beside the object.
+// for a run of anything else within it, no dot at either end, bounded, and with
+// its extension. The original name is kept beside the object.
 func safeName(name string) string {
 	var b strings.Builder
 	gap := false
@@ -52,16 +52,16 @@ func safeName(name string) string {
 			gap = true
 			continue
 		}
-		if gap {
+		switch {
+		case gap && b.Len() == 0 && c == '.': // nothing is left of the name but its extension
+			b.WriteString("file")
+		case gap && b.Len() > 0 && c != '.':
 			b.WriteByte('_')
-			gap = false
 		}
+		gap = false
 		b.WriteRune(c)
 	}
 	safe := strings.Trim(b.String(), ".")
-	if strings.HasPrefix(safe, "_.") { // nothing is left of the name but its extension
-		safe = "file" + safe[1:]
-	}
 	if safe == "" {
 		return "file"
 	}
