@@ -1,0 +1,3 @@
+module github.com/codeguardians/s3gateway/tests/clients
+
+go 1.26
