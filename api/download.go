@@ -153,6 +153,9 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 		name = safeNameOf(id)
 	}
 	guardFile(h, mode, name)
+	if resp.StatusCode == http.StatusNotModified {
+		notModified(h, r.Header.Get("If-None-Match"))
+	}
 	w.WriteHeader(resp.StatusCode)
 	if r.Method == http.MethodHead || resp.StatusCode == http.StatusNotModified {
 		return nil
@@ -161,6 +164,19 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 		return fmt.Errorf("a download of %s was cut off: %w", id, err)
 	}
 	return nil
+}
+
+// notModified leaves what a 304 may say (RFC 9110 section 15.4.5). A cache
+// updates what it holds with the headers of a 304, and those of a store may be
+// bare: it must not learn another filename or type from them. A store that
+// leaves the ETag out has just said that the one asked for holds.
+func notModified(h http.Header, asked string) {
+	h.Del("Content-Disposition")
+	h.Del("Content-Type")
+	h.Del("Content-Length")
+	if h.Get("Etag") == "" && strings.Count(asked, `"`) == 2 {
+		h.Set("Etag", strings.TrimPrefix(strings.TrimSpace(asked), "W/"))
+	}
 }
 
 // guardFile keeps a file that somebody uploaded from acting in the gateway's

@@ -72,7 +72,7 @@ func (m *multipartUpload) create(ctx context.Context) error {
 	}
 	out, err := m.Client.S3().CreateMultipartUpload(ctx, in)
 	if err != nil {
-		return backend.FromSDK(err)
+		return fromSDK(err)
 	}
 	m.id = aws.ToString(out.UploadId)
 	return nil
@@ -139,7 +139,7 @@ func (m *multipartUpload) complete(ctx context.Context) (Object, error) {
 	}
 	out, err := m.Client.S3().CompleteMultipartUpload(ctx, in)
 	if err != nil {
-		return Object{}, backend.FromSDK(err)
+		return Object{}, fromSDK(err)
 	}
 	answer := http.Header{"Etag": {aws.ToString(out.ETag)}}
 	if out.VersionId != nil {

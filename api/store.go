@@ -106,7 +106,7 @@ func (s *Store) readTags(ctx context.Context, key string) (url.Values, error) {
 	}
 	out, err := s.Client.S3().GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &s.Bucket, Key: &key})
 	if err != nil {
-		e := gateway.AsError(backend.FromSDK(err))
+		e := gateway.AsError(fromSDK(err))
 		if e.Status == http.StatusForbidden || e.Code == gateway.NotImplemented || e.Code == "NoSuchTagSet" {
 			s.Log.Debug().Err(err).Msg("the tags of an object cannot be read")
 			return nil, nil
@@ -153,7 +153,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) (Page
 	}
 	out, err := s.Client.S3().ListObjectsV2(ctx, in)
 	if err != nil {
-		return Page{}, backend.FromSDK(err)
+		return Page{}, fromSDK(err)
 	}
 	page := Page{More: aws.ToBool(out.IsTruncated)}
 	for _, o := range out.Contents {
@@ -171,3 +171,16 @@ func objectFromList(o types.Object) Object {
 
 // URL is the object's URL at the backend, in its style.
 func (s *Store) URL(key string) *url.URL { return s.Client.ObjectURL(s.PublicURL, s.Bucket, key) }
+
+// fromSDK is backend.FromSDK for a call that may have got no answer at all: the
+// SDK then gives an answer without a status.
+func fromSDK(err error) error {
+	e := gateway.AsError(backend.FromSDK(err))
+	if e.Code == gateway.Internal && e.Status == 0 {
+		return &gateway.Error{
+			Code: gateway.ServiceUnavailable, Message: "The storage backend is not reachable. Please try again.",
+			RetryAfter: bufferRetry, Err: err,
+		}
+	}
+	return e
+}
