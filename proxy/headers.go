@@ -138,10 +138,20 @@ func copyAnswer(to, from http.Header) {
 	for name, values := range from {
 		lower := strings.ToLower(name)
 		if strings.HasPrefix(lower, "x-amz-") && lower != "x-amz-request-id" && lower != "x-amz-id-2" && lower != "x-amz-meta-s3gateway-mark" {
-			to[name] = values
+			to[answeredName(name, lower)] = values
 		}
 	}
 	if len(to["Content-Type"]) == 0 {
 		to["Content-Type"] = nil
 	}
+}
+
+// answeredName gives user metadata their names in lower case, as S3 answers:
+// net/http capitalized them when it read the backend's answer, and boto3 and
+// s3cmd hand on the rest of the name as it came ("Color" for "color").
+func answeredName(name, lower string) string {
+	if strings.HasPrefix(lower, "x-amz-meta-") {
+		return lower
+	}
+	return name
 }
