@@ -75,6 +75,9 @@ func (d *Door) deleteObjects(x *exchange) error {
 	}
 	result.XMLName, result.Xmlns = xml.Name{Local: "DeleteResult"}, xmlns
 	result.Errors = append(result.Errors, refused...)
+	if request.Quiet {
+		result.Deleted = nil // the embedded store names them all the same
+	}
 	return x.answerXML(result)
 }
 
