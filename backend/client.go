@@ -1,7 +1,9 @@
 package backend
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,9 +17,6 @@ import (
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/signer"
 )
-
-// UnsignedPayload is the payload hash of a body that is not hashed in advance.
-const UnsignedPayload = "UNSIGNED-PAYLOAD"
 
 // expectContinueFrom is the body length from which the backend is asked before
 // the body is sent: below it, the round trip costs more than a wasted body.
@@ -45,13 +44,16 @@ func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 		Region:                     e.Region,
 		Credentials:                e.Credentials,
 		UsePathStyle:               e.PathStyle,
-		HTTPClient:                 &http.Client{Transport: wire},
+		HTTPClient:                 &http.Client{Transport: wire, CheckRedirect: neverFollow},
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-		APIOptions:                 nil,
 	})
 	return c
 }
+
+// neverFollow leaves redirects to the caller: the place that a backend names is
+// not the one that was configured, and the credentials do not go there.
+func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // S3 is the typed client of the same backend, over the same connections.
 func (c *Client) S3() *s3.Client { return c.s3 }
@@ -81,18 +83,16 @@ type Request struct {
 	// connection that the backend had closed can be sent once more.
 	GetBody func() (io.ReadCloser, error)
 	// PayloadHash is the value of x-amz-content-sha256: hex SHA-256,
-	// UnsignedPayload or a STREAMING literal. Empty means UnsignedPayload with
-	// a body, and the hash of nothing without one.
+	// signer.UnsignedPayload or a STREAMING literal. Empty means
+	// UnsignedPayload with a body, and the hash of nothing without one.
 	PayloadHash string
 }
 
-// emptyHash is the SHA-256 of no bytes.
-const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 // Do sends one request and gives the answer as it came: redirects are not
 // followed and nothing is retried, except by the transport where it knows that
-// no byte was sent. Whoever calls closes the body. A backend that cannot be
-// reached is a ServiceUnavailable error.
+// no byte was sent. Whoever calls closes the answer's body. A backend that
+// cannot be reached is a ServiceUnavailable error; a *gateway.Error of the
+// request's own body comes back as it is.
 func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	host, path := c.target(req.Bucket, req.Key)
 	u := &url.URL{Scheme: c.URL.Scheme, Host: host}
@@ -102,28 +102,9 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 		header = http.Header{}
 	}
 	out := (&http.Request{Method: req.Method, URL: u, Host: host, Header: header}).WithContext(ctx)
-	hash := req.PayloadHash
-	switch {
-	case req.Body == nil || req.Length == 0:
-		// A body of length zero must be NoBody, or Go sends it chunked. It is
-		// read all the same: what is verified at its end must be.
-		if req.Body != nil {
-			if _, err := io.Copy(io.Discard, req.Body); err != nil {
-				return nil, err
-			}
-		}
-		out.Body = http.NoBody
-		if hash == "" {
-			hash = emptyHash
-		}
-	default:
-		out.Body, out.ContentLength, out.GetBody = req.Body, req.Length, req.GetBody
-		if hash == "" {
-			hash = UnsignedPayload
-		}
-		if req.Length >= expectContinueFrom {
-			header.Set("Expect", "100-continue")
-		}
+	hash, err := setBody(out, req)
+	if err != nil {
+		return nil, err
 	}
 	header.Set("X-Amz-Content-Sha256", hash)
 	resp, err := c.signed.RoundTrip(out)
@@ -133,8 +114,41 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// unreachable is the refusal for a backend that gave no answer.
+// setBody gives the request its body and the payload hash that goes with it.
+func setBody(out *http.Request, req Request) (hash string, err error) {
+	hash = req.PayloadHash
+	if req.Body == nil || req.Length == 0 {
+		// A body of length zero must be NoBody, or Go sends it chunked. It is
+		// read all the same: what is verified at its end must be.
+		if req.Body != nil {
+			defer req.Body.Close()
+			if _, err := io.Copy(io.Discard, req.Body); err != nil {
+				return "", err
+			}
+		}
+		out.Body = http.NoBody
+		return cmp.Or(hash, signer.EmptyHash), nil
+	}
+	out.Body, out.ContentLength, out.GetBody = req.Body, req.Length, req.GetBody
+	if req.Length >= expectContinueFrom {
+		out.Header.Set("Expect", "100-continue")
+	}
+	return cmp.Or(hash, signer.UnsignedPayload), nil
+}
+
+// unreachable is the refusal for a backend that gave no answer. An error that
+// is typed already says better what happened: the client's body failed, or
+// there are no credentials to sign with.
 func unreachable(err error) *gateway.Error {
+	var own *gateway.Error
+	if errors.As(err, &own) {
+		if own.Code == gateway.ServiceUnavailable && own.RetryAfter == 0 {
+			waiting := *own
+			waiting.RetryAfter = retryAfter
+			return &waiting
+		}
+		return own
+	}
 	return &gateway.Error{
 		Code:       gateway.ServiceUnavailable,
 		Message:    "The storage backend is not reachable. Please try again.",

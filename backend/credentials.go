@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +29,9 @@ type CredentialSource struct {
 	// Now is the clock of the secret's refresh.
 	Now func() time.Time
 }
+
+// Format prints nothing of the keys, for every verb.
+func (CredentialSource) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[credentials]") }
 
 // NewCredentials gives a provider that refreshes what expires before it does.
 // It asks nobody yet: wrong keys show at the first request.
@@ -53,6 +58,9 @@ const (
 	secretLife = 15 * time.Minute
 	// refreshBefore is how long before their end keys are renewed.
 	refreshBefore = 2 * time.Minute
+	// refreshAgain is how long it takes until a secret that could not be read
+	// is asked for again.
+	refreshAgain = 30 * time.Second
 )
 
 // secretReader is the part of Secrets Manager that is used
@@ -68,6 +76,9 @@ type secretProvider struct {
 	id     string
 	client secretReader
 	now    func() time.Time
+
+	mu   sync.Mutex
+	ends time.Time // of the last keys read, by their own word; zero for never
 }
 
 // Retrieve reads the secret's current version.
@@ -80,11 +91,35 @@ func (p *secretProvider) Retrieve(ctx context.Context) (aws.Credentials, error) 
 	if err != nil {
 		return aws.Credentials{}, err
 	}
+	p.mu.Lock()
+	p.ends = c.Expires
+	p.mu.Unlock()
 	if c.Expires.IsZero() {
 		c.Expires = p.now().Add(secretLife + refreshBefore)
 	}
 	c.CanExpire = true
 	return c, nil
+}
+
+// HandleFailToRefresh keeps the keys in use while Secrets Manager is away: the
+// keys of a secret do not end because nobody could read it again. Keys with an
+// end of their own are used to that end and not beyond.
+func (p *secretProvider) HandleFailToRefresh(_ context.Context, old aws.Credentials, err error) (aws.Credentials, error) {
+	if !old.HasKeys() {
+		return aws.Credentials{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if !p.ends.IsZero() && !now.Before(p.ends) {
+		return aws.Credentials{}, err
+	}
+	next := now.Add(refreshAgain)
+	if !p.ends.IsZero() && p.ends.Before(next) {
+		next = p.ends
+	}
+	old.Expires = next.Add(refreshBefore) // the cache takes it off again
+	return old, nil
 }
 
 // secretNames are the member names met for each part of a key pair.

@@ -1,11 +1,14 @@
 package backend
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // Endpoint says where a backend is and how it wants to be spoken to.
@@ -67,22 +70,39 @@ func (e *Endpoint) target(bucket, key string) (host, path string) {
 }
 
 // virtualHost reports whether a bucket goes into the host name. A dotted name
-// does not fit the wildcard certificate of an HTTPS endpoint, and an IP address
-// has no sub-domains.
+// does not fit the wildcard certificate of an HTTPS endpoint, an IP address has
+// no sub-domains, and the names of old buckets (capitals, underscores) are no
+// host names.
 func (e *Endpoint) virtualHost(bucket string) bool {
-	if e.PathStyle || net.ParseIP(e.URL.Hostname()) != nil {
+	if e.PathStyle || net.ParseIP(e.URL.Hostname()) != nil || strings.ContainsFunc(bucket, notInHost) {
 		return false
 	}
 	return e.URL.Scheme != "https" || !strings.Contains(bucket, ".")
 }
 
-// ObjectURL is the plain URL of an object at the backend, as its clients would
-// write it. public replaces the endpoint's own address where it is not nil.
+func notInHost(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.'
+}
+
+// Format prints where the endpoint is and nothing of its credentials, for every
+// verb.
+func (e Endpoint) Format(w fmt.State, _ rune) {
+	at := ""
+	if e.URL != nil {
+		at = e.URL.Redacted()
+	}
+	_, _ = fmt.Fprintf(w, "%s at %s", e.Name, at)
+}
+
+// ObjectURL is the plain URL of an object at the backend, in S3's own encoding
+// and without a signature. public replaces the endpoint's own address where it is not nil.
 func (e *Endpoint) ObjectURL(public *url.URL, bucket, key string) *url.URL {
 	at := *e
 	if public != nil {
 		at.URL = public
 	}
 	host, path := at.target(bucket, key)
-	return &url.URL{Scheme: at.URL.Scheme, Host: host, Path: path}
+	u := &url.URL{Scheme: at.URL.Scheme, Host: host}
+	signer.SetTarget(u, path, "")
+	return u
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -39,7 +41,12 @@ type document struct {
 	XMLName xml.Name `xml:"Error"`
 	Code    string   `xml:"Code"`
 	Message string   `xml:"Message"`
-	Region  string   `xml:"Region"`
+	Rest    []member `xml:",any"`
+}
+
+type member struct {
+	XMLName xml.Name
+	Value   string `xml:",chardata"`
 }
 
 // ReadError turns an answer with a failing status into an error, and reads (a
@@ -53,7 +60,28 @@ func ReadError(resp *http.Response) *gateway.Error {
 	if d.Code == "" {
 		d.Code = codeByStatus(resp)
 	}
-	return Refused(resp.StatusCode, d.Code, d.Message, err)
+	e := Refused(resp.StatusCode, d.Code, d.Message, err)
+	if e.Status == 0 {
+		return e // of the gateway itself: nothing of the answer is shown
+	}
+	for _, m := range d.Rest {
+		if shownDetails[m.XMLName.Local] {
+			e.With(m.XMLName.Local, m.Value)
+		}
+	}
+	if s, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16); err == nil && s > 0 {
+		e.RetryAfter = time.Duration(s) * time.Second
+	}
+	return e
+}
+
+// shownDetails are the further elements of an error document that tell a client
+// about its own request. Every other one (keys, hosts, signatures, request ids)
+// is about the gateway's request to the backend.
+var shownDetails = map[string]bool{
+	"ActualObjectSize": true, "ArgumentName": true, "ArgumentValue": true, "Condition": true,
+	"ETag": true, "MaxSizeAllowed": true, "Method": true, "MinSizeAllowed": true, "PartNumber": true,
+	"ProposedSize": true, "RangeRequested": true, "ResourceType": true, "UploadId": true, "VersionId": true,
 }
 
 // Refused is the error for a backend's refusal: its own status, code and
@@ -70,13 +98,19 @@ func Refused(status int, code, message string, cause error) *gateway.Error {
 			Err:        errors.New("the backend refused the gateway: " + code + ": " + message),
 		}
 	}
-	return &gateway.Error{Code: gateway.Code(code), Message: message, Status: status, Err: cause}
+	e := &gateway.Error{Code: gateway.Code(code), Message: message, Status: status, Err: cause}
+	if status == http.StatusServiceUnavailable {
+		e.RetryAfter = retryAfter
+	}
+	return e
 }
 
 // codeByStatus names an answer without a document, as HEAD answers are.
 func codeByStatus(resp *http.Response) string {
-	if code := resp.Header.Get("X-Amz-Error-Code"); code != "" {
-		return code
+	for _, name := range []string{"X-Amz-Error-Code", "X-Minio-Error-Code"} {
+		if code := resp.Header.Get(name); code != "" {
+			return code
+		}
 	}
 	switch resp.StatusCode {
 	case http.StatusNotFound:
@@ -111,7 +145,7 @@ func FromSDK(err error) error {
 	}
 	var api smithy.APIError
 	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) {
+	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil {
 		return unreachable(err)
 	}
 	code, message := codeByStatus(answer.Response.Response), ""

@@ -26,7 +26,8 @@ type Monitor struct {
 	// switched off, or a setting missing.
 	Fixed error
 	Log   zerolog.Logger
-	Now   func() time.Time
+	// Now is the clock. Required.
+	Now func() time.Time
 
 	asking singleflight.Group
 	mu     sync.Mutex
@@ -53,7 +54,8 @@ func (m *Monitor) Run(ctx context.Context) {
 	}
 	logged := ""
 	for pause := firstRetry; ctx.Err() == nil; pause = min(pause*2, lastRetry) {
-		err := m.Check(ctx)
+		// Not Check: its memory would answer the first retries.
+		err := m.ask(ctx)
 		if err == nil {
 			m.Log.Info().Msg("the storage backend accepts the gateway")
 			return
@@ -84,6 +86,11 @@ func (m *Monitor) Check(ctx context.Context) error {
 	if fresh {
 		return last
 	}
+	return m.ask(ctx)
+}
+
+// ask puts the question, once for all who ask at the same time.
+func (m *Monitor) ask(ctx context.Context) error {
 	_, err, _ := m.asking.Do("", func() (any, error) {
 		// The question outlives the one who asked first: others wait for it.
 		probe, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
