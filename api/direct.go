@@ -72,8 +72,8 @@ func (d *door) open(r *http.Request) (*incoming, error) {
 	if kind != "multipart/form-data" {
 		return openRaw(r, kind, sent, limits)
 	}
-	if err := limits.CheckSize(r.ContentLength - formSlack); err != nil {
-		return nil, err
+	if limits.CheckSize(r.ContentLength-formSlack) != nil {
+		return nil, limits.CheckSize(r.ContentLength) // the refusal names the length that was sent
 	}
 	f, err := openForm(r, sent)
 	if err != nil {

@@ -37,9 +37,10 @@ type Store struct {
 }
 
 // NewStore makes a Store on a backend that takes tags, and full-object
-// checksums where it takes trailing ones.
+// checksums where it takes trailing ones. A nil client is for a door that is
+// never Ready.
 func NewStore(c *backend.Client, bucket string, metadata *cache.Metadata) *Store {
-	return &Store{Client: c, Bucket: bucket, Cache: metadata, FullObjectChecksum: c.Trailers, Tags: true}
+	return &Store{Client: c, Bucket: bucket, Cache: metadata, FullObjectChecksum: c != nil && c.Trailers, Tags: true}
 }
 
 var _ ObjectStore = (*Store)(nil)
