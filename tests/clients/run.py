@@ -61,10 +61,10 @@ def build_go(folder):
 def run_client(command, target, folder):
     """The client's results; what it says beside them becomes a failed case."""
     home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
-    env = {**os.environ, **target.environment(), "HOME": str(home), "TMPDIR": str(home),
-           "PYTHONDONTWRITEBYTECODE": "1", "AWS_EC2_METADATA_DISABLED": "true"}
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "http_proxy", "HTTP_PROXY"):
-        env.pop(name, None)
+    # Nothing of the caller's own settings: no profile, proxy, CA bundle or locale.
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8",
+           "PYTHONDONTWRITEBYTECODE": "1", "AWS_EC2_METADATA_DISABLED": "true",
+           "CASE": os.environ.get("CASE", ""), "TRACE": os.environ.get("TRACE", ""), **target.environment()}
     process = subprocess.Popen([str(c) for c in command], cwd=home, env=env, text=True, errors="replace",
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                start_new_session=True)

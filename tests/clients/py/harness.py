@@ -21,6 +21,7 @@ ACCESS_KEY = os.environ["S3_ACCESS_KEY"]
 SECRET_KEY = os.environ["S3_SECRET_KEY"]
 REGION = os.environ["S3_REGION"]
 STORE = os.environ["S3_STORE"]  # embedded or minio: what finally keeps the bytes
+ROUTE = os.environ["S3_ROUTE"]  # direct or gateway
 HOST = ENDPOINT.removeprefix("http://")
 MIB = 1 << 20
 

@@ -30,6 +30,7 @@ class Target:
         return {
             "S3_ENDPOINT": self.endpoint, "S3_ACCESS_KEY": self.access_key,
             "S3_SECRET_KEY": self.secret_key, "S3_REGION": "us-east-1", "S3_STORE": self.store,
+            "S3_ROUTE": self.route,
         }
 
 
