@@ -30,7 +30,7 @@ func (l *loader) resolve() {
 			c.ExposeBuckets = []string{c.BucketName}
 		}
 	}
-	for _, path := range []*string{&c.DataDir, &c.ConfigFile, &c.TLSCertFile, &c.TLSKeyFile} {
+	for _, path := range []*string{&c.DataDir, &c.ConfigFile, &c.TLSCertFile, &c.TLSKeyFile, &c.TLSClientCAFile, &c.S3CAFile} {
 		if *path != "" {
 			*path = l.absolute(*path)
 		}
@@ -70,6 +70,8 @@ func (l *loader) check() {
 	l.checkPair("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
 	l.checkPair("GATEWAY_ACCESS_KEY_ID", "GATEWAY_SECRET_ACCESS_KEY")
 	l.checkPair("TLS_CERT_FILE", "TLS_KEY_FILE")
+	l.checkTLS()
+	l.checkProxies()
 	l.checkToken()
 	l.checkAuth()
 	l.checkAddresses()
@@ -104,6 +106,35 @@ func (l *loader) checkPair(first, second string) {
 		first, second = second, first
 	}
 	l.against(first, "set without "+second, "set both, or neither")
+}
+
+// checkTLS refuses protections that would do nothing.
+func (l *loader) checkTLS() {
+	c := l.cfg
+	if c.TLSClientCAFile != "" && c.TLSCertFile == "" && l.usable("TLS_CLIENT_CA_FILE", "TLS_CERT_FILE") {
+		l.against("TLS_CLIENT_CA_FILE", "set without TLS_CERT_FILE, so no client could be asked for a certificate",
+			"set TLS_CERT_FILE and TLS_KEY_FILE, or remove it")
+	}
+	if c.S3CAFile == "" || !l.usable("S3_CA_FILE", "S3_SKIP_TLS_VERIFY", "S3_ENABLED", "S3_ENDPOINT_URL") {
+		return
+	}
+	switch {
+	case c.S3SkipTLSVerify:
+		l.against("S3_SKIP_TLS_VERIFY", "with it S3_CA_FILE is not looked at", "remove one of them")
+	case c.Embedded():
+		l.against("S3_CA_FILE", "the embedded store is reached without TLS", "set S3_ENABLED=true, or remove it")
+	case c.EndpointURL != nil && c.EndpointURL.Scheme != "https":
+		l.against("S3_CA_FILE", "S3_ENDPOINT_URL is reached without TLS", "use an https:// S3_ENDPOINT_URL, or remove it")
+	}
+}
+
+// checkProxies refuses headers that anybody could write: whoever may name the
+// client decides on rates and logs.
+func (l *loader) checkProxies() {
+	if l.cfg.ProxyProtocol && len(l.cfg.TrustedProxies) == 0 && l.usable("PROXY_PROTOCOL", "TRUSTED_PROXIES") {
+		l.against("PROXY_PROTOCOL", "TRUSTED_PROXIES is not set, so no header would be believed",
+			"set TRUSTED_PROXIES to the networks of the proxies, or remove it")
+	}
 }
 
 func (l *loader) checkToken() {
@@ -162,6 +193,9 @@ func (l *loader) warnOdd() {
 	}
 	if c.AccessKeyID != "" && c.CredentialsSecretID != "" {
 		l.warn("S3_CREDENTIALS_SECRET_ID", l.values["S3_CREDENTIALS_SECRET_ID"].where, "not used: S3_ACCESS_KEY_ID counts first")
+	}
+	if c.S3SkipTLSVerify {
+		l.warn("S3_SKIP_TLS_VERIFY", l.values["S3_SKIP_TLS_VERIFY"].where, "true: anyone on the way to the backend can read and change every file and take its place; set S3_CA_FILE and remove it")
 	}
 	if slices.Contains(c.AllowedFileTypes, "image/jpg") {
 		l.warn("ALLOWED_FILE_TYPES", l.values["ALLOWED_FILE_TYPES"].where, "image/jpg is not what clients send; write image/jpeg")

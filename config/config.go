@@ -72,6 +72,12 @@ type Config struct {
 	// CredentialsSecretID (S3_CREDENTIALS_SECRET_ID) is the name or ARN of an
 	// AWS Secrets Manager secret with the keys. Empty: none.
 	CredentialsSecretID string
+	// S3CAFile (S3_CA_FILE) is the absolute path of a PEM file with the
+	// authorities that alone vouch for the backend. Empty: the system's.
+	S3CAFile string
+	// S3SkipTLSVerify (S3_SKIP_TLS_VERIFY) takes any certificate for the
+	// backend's; false with S3CAFile.
+	S3SkipTLSVerify bool
 	// MaxFileSize (MAX_FILE_SIZE) is the largest accepted object in bytes,
 	// after chunk decoding. 0: no limit.
 	MaxFileSize int64
@@ -158,11 +164,18 @@ type Config struct {
 	// TrustedProxies (TRUSTED_PROXIES) are the networks whose forwarding
 	// headers count. Empty: nobody's.
 	TrustedProxies []netip.Prefix
+	// ProxyProtocol (PROXY_PROTOCOL) expects a PROXY protocol header at the
+	// beginning of each connection from TrustedProxies, which are set then.
+	ProxyProtocol bool
 	// TLSCertFile (TLS_CERT_FILE) is the absolute path of a PEM chain. Empty:
 	// plain HTTP.
 	TLSCertFile string
 	// TLSKeyFile (TLS_KEY_FILE) is set exactly when TLSCertFile is.
 	TLSKeyFile string
+	// TLSClientCAFile (TLS_CLIENT_CA_FILE) is the absolute path of a PEM file
+	// with the authorities of client certificates; TLSCertFile is set then.
+	// Empty: clients need none.
+	TLSClientCAFile string
 	// ClamdAddr (CLAMD_ADDR) of the virus scanner. Empty: none.
 	ClamdAddr string
 	// WebhookURL (WEBHOOK_URL) may carry a token, so it is a secret. Empty:

@@ -193,7 +193,7 @@ func TestValuesThatPeopleWrite(t *testing.T) {
 		"S3_EXPOSE_BUCKETS=files,logs-*", "S3_DOMAIN=S3.example.com", "CDN_BASE_URL=https://cdn.example.com/x/",
 		"CORS_ALLOWED_ORIGINS=https://App.example.com,https://*.example.org", "RATE_LIMIT=600/m:50",
 		"TRUSTED_PROXIES=10.1.2.3/8,::ffff:192.0.2.1", "CACHE_TTL=5", "SHUTDOWN_TIMEOUT=1m30s",
-		"TLS_CERT_FILE=c.pem", "TLS_KEY_FILE=/k.pem", "PRESIGN_VIA=gateway", "UPLOAD_EXPIRY_MINUTES=10080")
+		"TLS_CERT_FILE=c.pem", "TLS_KEY_FILE=/k.pem", "TLS_CLIENT_CA_FILE=ca.pem", "PROXY_PROTOCOL=yes", "PRESIGN_VIA=gateway", "UPLOAD_EXPIRY_MINUTES=10080")
 	if c.EndpointURL.String() != "http://minio:9000" || c.PublicEndpointURL.String() != "http://minio:9000" || !c.ForcePathStyle || c.Region != "us-east-1" {
 		t.Errorf("endpoint %v %v %v %v", c.EndpointURL, c.PublicEndpointURL, c.ForcePathStyle, c.Region)
 	}
@@ -219,7 +219,7 @@ func TestValuesThatPeopleWrite(t *testing.T) {
 	if c.PublicURL.String() != "https://files.example.com" || c.CDNBaseURL.String() != "https://cdn.example.com/x" || c.Domains[0] != "s3.example.com" || c.CORSAllowedOrigins[0] != "https://app.example.com" {
 		t.Errorf("URLs %v %v %v %v", c.PublicURL, c.CDNBaseURL, c.Domains, c.CORSAllowedOrigins)
 	}
-	if !filepath.IsAbs(c.TLSCertFile) || c.TLSKeyFile != "/k.pem" || !slices.Equal(c.ExposeBuckets, []string{"files", "logs-*"}) {
+	if !filepath.IsAbs(c.TLSCertFile) || c.TLSKeyFile != "/k.pem" || !filepath.IsAbs(c.TLSClientCAFile) || !c.ProxyProtocol || !slices.Equal(c.ExposeBuckets, []string{"files", "logs-*"}) {
 		t.Errorf("files %v %v %v", c.TLSCertFile, c.TLSKeyFile, c.ExposeBuckets)
 	}
 }
@@ -239,5 +239,13 @@ func TestIncompleteIsNoError(t *testing.T) {
 				t.Errorf("Incomplete: %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestTrustInABackendOfItsOwnCA(t *testing.T) {
+	c, warnings := load(t, "S3_ENABLED=true", "S3_BUCKET_NAME=files", "S3_ENDPOINT_URL=https://minio:9000", "S3_CA_FILE=ca.pem",
+		"GATEWAY_ACCESS_KEY_ID=app", "GATEWAY_SECRET_ACCESS_KEY="+master)
+	if !filepath.IsAbs(c.S3CAFile) || c.S3SkipTLSVerify || len(warnings) > 0 {
+		t.Errorf("%q %v %v", c.S3CAFile, c.S3SkipTLSVerify, warnings)
 	}
 }

@@ -69,6 +69,10 @@ func TestRefusedValues(t *testing.T) {
 		"S3_SESSION_TOKEN":       {"alone"},
 		"TLS_CERT_FILE":          {"alone.pem", "~/c.pem"},
 		"TLS_KEY_FILE":           {"alone.pem"},
+		"TLS_CLIENT_CA_FILE":     {"alone.pem", "~/ca.pem"},
+		"S3_CA_FILE":             {"on-the-embedded-store.pem", "~/ca.pem"},
+		"S3_SKIP_TLS_VERIFY":     {"maybe"},
+		"PROXY_PROTOCOL":         {"true", "v2"},
 		"OIDC_AUDIENCE":          {"x"},
 		"PRESIGN_VIA":            {"backend", "cdn"},
 		"RATE_LIMIT_BYTES":       {"50MiB/s", "x"},
@@ -107,6 +111,11 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		{"gateway secret too short", "GATEWAY_ACCESS_KEY_ID=app GATEWAY_SECRET_ACCESS_KEY=tooshort", "shorter than 16"},
 		{"required without keys", "UPLOAD_AUTH=required", "no API_KEYS"},
 		{"certificate without key", "TLS_CERT_FILE=/c.pem", "set without TLS_KEY_FILE"},
+		{"client certificates without TLS", "TLS_CLIENT_CA_FILE=/ca.pem", "set without TLS_CERT_FILE"},
+		{"PROXY protocol from nobody", "PROXY_PROTOCOL=true", "set TRUSTED_PROXIES to the networks of the proxies"},
+		{"a CA for the embedded store", "S3_CA_FILE=/ca.pem", "the embedded store is reached without TLS"},
+		{"a CA for a backend without TLS", "S3_ENABLED=true S3_ENDPOINT_URL=http://minio:9000 S3_CA_FILE=/ca.pem", "use an https:// S3_ENDPOINT_URL"},
+		{"a CA that is not looked at", "S3_ENABLED=true S3_ENDPOINT_URL=https://minio:9000 S3_CA_FILE=/ca.pem S3_SKIP_TLS_VERIFY=true", "S3_CA_FILE is not looked at"},
 		{"both doors and admin on one address", "LISTEN_ADDR=127.0.0.1:9090", "also in LISTEN_ADDR"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -122,6 +131,8 @@ func TestOneMistakeGivesOneProblem(t *testing.T) {
 		"S3_ENABLED=ture S3_ENDPOINT_URL=http://minio:9000 S3_BUCKET_NAME=My_Files",
 		"S3_ENABLED=true S3_ACCESS_KEY_ID=a/b S3_SESSION_TOKEN=x S3_SECRET_ACCESS_KEY=b",
 		"UPLOAD_AUTH=required API_KEYS=short",
+		"PROXY_PROTOCOL=true TRUSTED_PROXIES=proxy",
+		"S3_ENABLED=true S3_ENDPOINT_URL=minio S3_CA_FILE=/ca.pem",
 	} {
 		if got := problems(t, Options{Environ: strings.Fields(environ)}); strings.Contains(got, "\n") {
 			t.Errorf("%s gives\n%s", environ, got)
@@ -148,6 +159,7 @@ func TestWarnings(t *testing.T) {
 		{"no key for the S3 door", "S3_ENABLED=true", "the S3 door refuses everyone"},
 		{"image/jpg", "ALLOWED_FILE_TYPES=image/jpg", "write image/jpeg"},
 		{"everybody is a proxy", "TRUSTED_PROXIES=0.0.0.0/0", "every client can claim any address"},
+		{"a backend that is not verified", "S3_SKIP_TLS_VERIFY=true", "S3_SKIP_TLS_VERIFY: true: anyone on the way"},
 		{"a secret beside keys", "S3_ENABLED=true GATEWAY_ACCESS_KEY_ID=app GATEWAY_SECRET_ACCESS_KEY=" + master + " S3_ACCESS_KEY_ID=a S3_SECRET_ACCESS_KEY=b S3_CREDENTIALS_SECRET_ID=x", "S3_ACCESS_KEY_ID counts first"},
 		{"empty", "S3_BUCKET_NAME= UPLOAD_DIR=", ""},
 		{"names of others", "PATH=/bin HOME=/ PORT=1 AWS_REGION=x TLS_REQCERT=never", ""},
