@@ -49,11 +49,11 @@ func asErrorDocument(raw []byte) error {
 }
 
 // answerXML writes a document as the whole answer.
-func (x *exchange) answerXML(doc any) error {
+func (x *exchange) answerXML(status int, doc any) error {
 	raw := marshal(doc)
 	x.w.Header().Set("Content-Type", "application/xml")
 	x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
-	x.w.WriteHeader(http.StatusOK)
+	x.w.WriteHeader(status)
 	_, err := x.w.Write(raw)
 	if err != nil {
 		return broken(x, err)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/xml"
 	"errors"
+	"net/http"
 	"slices"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -56,6 +57,9 @@ func (d *Door) deleteObjects(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if !x.proven() {
+		return gateway.Errorf(gateway.InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
 	var request deleteDocument
 	if err := doc.parse(&request); err != nil {
 		return err
@@ -66,10 +70,7 @@ func (d *Door) deleteObjects(x *exchange) error {
 	allowed, refused := d.judgeDeletes(x, request.Objects)
 	result := deleteResult{Xmlns: xmlns}
 	if len(allowed) > 0 {
-		end := d.beginDeletes(x, allowed)
-		err := d.fetch(x, rewritten(x, deleteDocument{Xmlns: xmlns, Objects: allowed, Quiet: request.Quiet}), &result)
-		end(outcomeKnown(err))
-		if err != nil {
+		if err := d.deleteAllowed(x, deleteDocument{Xmlns: xmlns, Objects: allowed, Quiet: request.Quiet}, &result); err != nil {
 			return err
 		}
 	}
@@ -78,7 +79,16 @@ func (d *Door) deleteObjects(x *exchange) error {
 	if request.Quiet {
 		result.Deleted = nil // the embedded store names them all the same
 	}
-	return x.answerXML(result)
+	return x.answerXML(http.StatusOK, result)
+}
+
+// deleteAllowed has the backend delete and reads its answer.
+func (d *Door) deleteAllowed(x *exchange, doc deleteDocument, result *deleteResult) error {
+	end, known := d.beginDeletes(x, doc.Objects), false
+	defer func() { end(known) }()
+	err := d.fetch(x, rewritten(x, doc), result)
+	known = outcomeKnown(err)
+	return err
 }
 
 // judgeDeletes parts the objects of a batch into those that go on and the
@@ -117,7 +127,7 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 func (d *Door) beginDeletes(x *exchange, objects []deletedObject) func(known bool) {
 	var ends []func(bool)
 	for _, o := range objects {
-		ends = append(ends, d.Cache.Change(x.at.Backend.Name, x.at.Bucket, o.Key).Done)
+		ends = append(ends, d.beginObject(x, o.Key))
 	}
 	return func(known bool) {
 		for _, end := range slices.Backward(ends) {

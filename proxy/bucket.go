@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/xml"
+	"net/http"
 )
 
 // listBucketsResult is the answer of ListBuckets
@@ -47,7 +48,7 @@ func (d *Door) listBuckets(x *exchange) error {
 			shown.Buckets.Bucket = append(shown.Buckets.Bucket, b)
 		}
 	}
-	return x.answerXML(shown)
+	return x.answerXML(http.StatusOK, shown)
 }
 
 // createBucket makes a bucket where every bucket is exposed. The document's

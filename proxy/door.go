@@ -35,10 +35,7 @@ type Door struct {
 	Domains []string
 	// PassHeaders are further x-amz-* headers that every operation knows.
 	PassHeaders []string
-	// Isolated is true when this door has an origin of its own, so that what it
-	// serves cannot act on the pages of the other door.
-	Isolated bool
-	Log      zerolog.Logger
+	Log         zerolog.Logger
 }
 
 // exchange is one request on its way through the stages. Each stage fills in
@@ -52,6 +49,8 @@ type exchange struct {
 	header http.Header
 	query  []signer.Param
 	addr   address
+	level  Level // of the path; a form has a bucket's path and an object's key
+	form   *form // of a browser's form upload, otherwise nil
 	op     *Operation
 	auth   *signer.Auth
 	caller gateway.Caller
@@ -105,17 +104,29 @@ func (d *Door) parse(x *exchange) (err error) {
 		return err
 	}
 	x.addr = resolve(d.Domains, x.r.Host, x.target.Path)
+	x.level = x.addr.level()
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) {
 		f.Bucket, f.Key = x.addr.Bucket, x.addr.Key
 	})
 	return checkNames(x.addr)
 }
 
-func (d *Door) ready(*exchange) error { return d.Ready() }
+func (d *Door) ready(*exchange) error {
+	if d.Ready == nil {
+		return nil
+	}
+	return d.Ready()
+}
 
 // authenticate is the one place where a request of this door is believed.
 func (d *Door) authenticate(x *exchange) (err error) {
-	if x.auth, err = d.Verifier.Verify(x.r, x.target); err != nil {
+	form := isForm(x.r, x.addr, len(x.target.Query))
+	if form {
+		err = d.readForm(x)
+	} else {
+		x.auth, err = d.Verifier.Verify(x.r, x.target)
+	}
+	if err != nil {
 		return err
 	}
 	if !x.auth.Anonymous {
@@ -124,11 +135,15 @@ func (d *Door) authenticate(x *exchange) (err error) {
 			// Removed between the check of the signature and now.
 			return gateway.Errorf(gateway.InvalidAccessKeyID, "")
 		}
-		if x.caller.Link && !x.auth.Presigned {
-			return gateway.Errorf(gateway.AccessDenied, "This access key works in presigned links only.")
+		if x.caller.Link && !x.auth.Presigned && !form {
+			return gateway.Errorf(gateway.AccessDenied, "This access key works in presigned links and forms only.")
 		}
 	}
-	x.header = x.r.Header.Clone()
+	if form {
+		x.header = x.formHeaders()
+	} else {
+		x.header = x.r.Header.Clone()
+	}
 	for name, values := range x.target.Promoted() {
 		x.header[name] = values
 	}
@@ -145,7 +160,7 @@ func (d *Door) limitCaller(x *exchange) error {
 }
 
 func (d *Door) findOperation(x *exchange) (err error) {
-	if x.op, err = d.Table.Find(x.addr.level(), x.r.Method, x.query, x.header); err != nil {
+	if x.op, err = d.Table.Find(x.level, x.r.Method, x.query, x.header); err != nil {
 		if gateway.CodeOf(err) == gateway.NotImplemented {
 			d.Log.Warn().Str("method", x.r.Method).Str("path", x.target.RawPath).Err(err).Msg("operation not served")
 		}
@@ -199,17 +214,23 @@ func (d *Door) serve(x *exchange) error {
 	}
 	switch x.op.Body {
 	case DocumentBody:
-		doc, err := d.readDocument(x)
-		if err != nil {
-			return err
-		}
-		return d.forward(x, doc.request(x))
+		return d.forwardDocument(x)
 	default:
 		if x.op.Cached {
 			return d.head(x)
 		}
 		return d.forward(x, x.request())
 	}
+}
+
+// forwardDocument serves an operation with a small document that goes on as it
+// was sent.
+func (d *Door) forwardDocument(x *exchange) error {
+	doc, err := d.readDocument(x)
+	if err != nil {
+		return err
+	}
+	return d.forward(x, doc.request(x))
 }
 
 // request is the plain request to the backend, without a body.

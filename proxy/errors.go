@@ -5,10 +5,12 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/internal/drain"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // answer is how one code looks on this door.
@@ -23,51 +25,54 @@ type answer struct {
 // answers translates every code of the gateway
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
 var answers = map[gateway.Code]answer{
-	gateway.AccessDenied:                {status: 403, text: "Access Denied."},
-	gateway.AuthHeaderMalformed:         {status: 400, text: "The authorization header that you provided is not valid."},
-	gateway.AuthQueryParametersError:    {status: 400, text: "The authorization query parameters that you provided are not valid."},
-	gateway.BadDigest:                   {status: 400, text: "The Content-MD5 or checksum value that you specified did not match what the server received."},
-	gateway.BucketAlreadyExists:         {status: 409, text: "The requested bucket name is not available."},
-	gateway.Conflict:                    {status: 409, text: "A conflicting conditional operation is currently in progress against this resource. Try again."},
-	gateway.EntityTooLarge:              {status: 400, text: "Your proposed upload exceeds the maximum allowed object size."},
-	gateway.EntityTooSmall:              {status: 400, text: "Your proposed upload is smaller than the minimum allowed object size."},
-	gateway.ExpiredLink:                 {status: 403, code: gateway.AccessDenied, text: "Request has expired."},
-	gateway.IncompleteBody:              {status: 400, text: "You did not provide the number of bytes specified by the Content-Length HTTP header."},
-	gateway.Internal:                    {status: 500, text: "An internal error occurred. Try again."},
-	gateway.InvalidAccessKeyID:          {status: 403, text: "The AWS access key ID that you provided does not exist in our records."},
-	gateway.InvalidArgument:             {status: 400, text: "Invalid Argument."},
-	gateway.InvalidBucketName:           {status: 400, text: "The specified bucket is not valid."},
-	gateway.InvalidDigest:               {status: 400, text: "The Content-MD5 or checksum value that you specified is not valid."},
-	gateway.InvalidPart:                 {status: 400, text: "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag."},
-	gateway.InvalidPartOrder:            {status: 400, text: "The list of parts was not in ascending order. The parts list must be specified in order by part number."},
-	gateway.InvalidRange:                {status: 416, text: "The requested range is not satisfiable."},
-	gateway.InvalidRequest:              {status: 400, text: "Invalid Request."},
-	gateway.InvalidToken:                {status: 400, text: "The provided token is malformed or otherwise not valid."},
-	gateway.MalformedTrailer:            {status: 400, text: "The request contained trailing data that was not well-formed or did not conform to our published schema."},
-	gateway.InvalidURI:                  {status: 400, text: "The specified URI couldn't be parsed."},
-	gateway.KeyTooLong:                  {status: 400, text: "Your key is too long."},
-	gateway.MalformedXML:                {status: 400, text: "The XML that you provided was not well formed or did not validate against our published schema."},
-	gateway.MethodNotAllowed:            {status: 405, text: "The specified method is not allowed against this resource."},
-	gateway.MissingContentLength:        {status: 411, text: "You must provide the Content-Length HTTP header."},
-	gateway.MissingSecurityHeader:       {status: 400, text: "Your request is missing a required header."},
-	gateway.NoSuchBucket:                {status: 404, text: "The specified bucket does not exist."},
-	gateway.NoSuchKey:                   {status: 404, text: "The specified key does not exist."},
-	gateway.NoSuchUpload:                {status: 404, text: "The specified multipart upload does not exist. The upload ID might not be valid, or the multipart upload might have been aborted or completed."},
-	gateway.NotAcceptable:               {status: 406, code: gateway.InvalidRequest, text: "None of the accepted types can be given."},
-	gateway.NotImplemented:              {status: 501, text: "A header or parameter you provided implies functionality that is not implemented."},
-	gateway.PreconditionFailed:          {status: 412, text: "At least one of the preconditions that you specified did not hold."},
-	gateway.QuotaExceeded:               {status: 507, text: "The storage quota is used up."},
-	gateway.RequestTimeTooSkewed:        {status: 403, text: "The difference between the request time and the server's time is too large."},
-	gateway.RequestTimeout:              {status: 400, text: "Your socket connection to the server was not read from or written to within the timeout period."},
-	gateway.SHA256Mismatch:              {status: 400, text: "The provided 'x-amz-content-sha256' header does not match what was computed."},
-	gateway.ServiceUnavailable:          {status: 503, text: "Service is unable to handle request. Try again."},
-	gateway.SignatureDoesNotMatch:       {status: 403, text: "The request signature that we calculated does not match the signature you provided. Check your key and signing method."},
-	gateway.SlowDown:                    {status: 503, text: "Please reduce your request rate."},
-	gateway.TypeNotAllowed:              {status: 403, code: gateway.AccessDenied, text: "File type not allowed"},
-	gateway.Unauthenticated:             {status: 403, code: gateway.AccessDenied, text: "Access Denied."},
-	gateway.UnprocessableValue:          {status: 400, code: gateway.InvalidArgument, text: "Invalid Argument."},
-	gateway.UnsupportedMediaType:        {status: 415, code: gateway.InvalidRequest, text: "The content type of the request is not supported."},
-	gateway.UnsupportedSignatureVersion: {status: 400, code: gateway.InvalidRequest, text: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."},
+	gateway.AccessDenied:                 {status: 403, text: "Access Denied."},
+	gateway.AuthHeaderMalformed:          {status: 400, text: "The authorization header that you provided is not valid."},
+	gateway.AuthQueryParametersError:     {status: 400, text: "The authorization query parameters that you provided are not valid."},
+	gateway.BadDigest:                    {status: 400, text: "The Content-MD5 or checksum value that you specified did not match what the server received."},
+	gateway.BucketAlreadyExists:          {status: 409, text: "The requested bucket name is not available."},
+	gateway.Conflict:                     {status: 409, text: "A conflicting conditional operation is currently in progress against this resource. Try again."},
+	gateway.EntityTooLarge:               {status: 400, text: "Your proposed upload exceeds the maximum allowed object size."},
+	gateway.EntityTooSmall:               {status: 400, text: "Your proposed upload is smaller than the minimum allowed object size."},
+	gateway.ExpiredLink:                  {status: 403, code: gateway.AccessDenied, text: "Request has expired."},
+	gateway.IncompleteBody:               {status: 400, text: "You did not provide the number of bytes specified by the Content-Length HTTP header."},
+	gateway.Internal:                     {status: 500, text: "An internal error occurred. Try again."},
+	gateway.InvalidAccessKeyID:           {status: 403, text: "The AWS access key ID that you provided does not exist in our records."},
+	gateway.InvalidArgument:              {status: 400, text: "Invalid Argument."},
+	gateway.InvalidBucketName:            {status: 400, text: "The specified bucket is not valid."},
+	gateway.InvalidDigest:                {status: 400, text: "The Content-MD5 or checksum value that you specified is not valid."},
+	gateway.InvalidPart:                  {status: 400, text: "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag."},
+	gateway.InvalidPartOrder:             {status: 400, text: "The list of parts was not in ascending order. The parts list must be specified in order by part number."},
+	gateway.InvalidRange:                 {status: 416, text: "The requested range is not satisfiable."},
+	gateway.InvalidRequest:               {status: 400, text: "Invalid Request."},
+	gateway.InvalidToken:                 {status: 400, text: "The provided token is malformed or otherwise not valid."},
+	gateway.InvalidPolicyDocument:        {status: 400, text: "The content of the form does not meet the conditions specified in the policy document."},
+	gateway.MalformedPOSTRequest:         {status: 400, text: "The body of your POST request is not well-formed multipart/form-data."},
+	gateway.MaxPostPreDataLengthExceeded: {status: 400, text: "Your POST request fields preceding the upload file were too large."},
+	gateway.MalformedTrailer:             {status: 400, text: "The request contained trailing data that was not well-formed or did not conform to our published schema."},
+	gateway.InvalidURI:                   {status: 400, text: "The specified URI couldn't be parsed."},
+	gateway.KeyTooLong:                   {status: 400, text: "Your key is too long."},
+	gateway.MalformedXML:                 {status: 400, text: "The XML that you provided was not well formed or did not validate against our published schema."},
+	gateway.MethodNotAllowed:             {status: 405, text: "The specified method is not allowed against this resource."},
+	gateway.MissingContentLength:         {status: 411, text: "You must provide the Content-Length HTTP header."},
+	gateway.MissingSecurityHeader:        {status: 400, text: "Your request is missing a required header."},
+	gateway.NoSuchBucket:                 {status: 404, text: "The specified bucket does not exist."},
+	gateway.NoSuchKey:                    {status: 404, text: "The specified key does not exist."},
+	gateway.NoSuchUpload:                 {status: 404, text: "The specified multipart upload does not exist. The upload ID might not be valid, or the multipart upload might have been aborted or completed."},
+	gateway.NotAcceptable:                {status: 406, code: gateway.InvalidRequest, text: "None of the accepted types can be given."},
+	gateway.NotImplemented:               {status: 501, text: "A header or parameter you provided implies functionality that is not implemented."},
+	gateway.PreconditionFailed:           {status: 412, text: "At least one of the preconditions that you specified did not hold."},
+	gateway.QuotaExceeded:                {status: 507, text: "The storage quota is used up."},
+	gateway.RequestTimeTooSkewed:         {status: 403, text: "The difference between the request time and the server's time is too large."},
+	gateway.RequestTimeout:               {status: 400, text: "Your socket connection to the server was not read from or written to within the timeout period."},
+	gateway.SHA256Mismatch:               {status: 400, text: "The provided 'x-amz-content-sha256' header does not match what was computed."},
+	gateway.ServiceUnavailable:           {status: 503, text: "Service is unable to handle request. Try again."},
+	gateway.SignatureDoesNotMatch:        {status: 403, text: "The request signature that we calculated does not match the signature you provided. Check your key and signing method."},
+	gateway.SlowDown:                     {status: 503, text: "Please reduce your request rate."},
+	gateway.TypeNotAllowed:               {status: 403, code: gateway.AccessDenied, text: "File type not allowed"},
+	gateway.Unauthenticated:              {status: 403, code: gateway.AccessDenied, text: "Access Denied."},
+	gateway.UnprocessableValue:           {status: 400, code: gateway.InvalidArgument, text: "Invalid Argument."},
+	gateway.UnsupportedMediaType:         {status: 415, code: gateway.InvalidRequest, text: "The content type of the request is not supported."},
+	gateway.UnsupportedSignatureVersion:  {status: 400, code: gateway.InvalidRequest, text: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."},
 }
 
 // errorDocument is the S3 error document. Details follow the fixed elements.
@@ -96,25 +101,30 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	status, doc := render(e)
 	facts := record.Snapshot()
 	doc.Key, doc.BucketName = facts.Key, facts.Bucket
-	doc.Resource = r.URL.Path
+	doc.Resource = rawPath(r.RequestURI)
 	doc.RequestID, doc.HostID = facts.ID, hostID
 
 	h := w.Header()
-	for _, name := range []string{"Etag", "Last-Modified", "Content-Range", "Accept-Ranges", "Content-Encoding", "Cache-Control", "Content-Disposition"} {
-		h.Del(name)
-	}
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
+	h.Set("X-Amz-Request-Id", facts.ID)
+	h.Set("X-Amz-Id-2", hostID)
 	var body []byte
-	if status == http.StatusNotModified || r.Method == http.MethodHead {
-		// Neither has a body; the code goes where an operator can see it.
+	switch {
+	case status == http.StatusNotModified:
+		// It tells of the object, and has no body (RFC 9110 section 15.4.5).
+		h.Del("Content-Length")
+	case r.Method == http.MethodHead:
+		// No body: the code goes where an operator can see it.
+		clearObject(h)
 		h.Set("X-Amz-Error-Code", string(doc.Code))
 		h["Content-Type"] = nil
-	} else {
+	default:
+		clearObject(h)
 		body = marshal(doc)
 		h.Set("Content-Type", "application/xml")
 		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	for _, d := range e.Details {
 		if d.Name == "Allow" {
@@ -125,6 +135,22 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err == nil {
 		drain.Body(w, r)
+	}
+}
+
+// rawPath is the path of a request target as it was sent.
+func rawPath(target string) string {
+	if t, err := signer.ParseTarget(target); err == nil {
+		return t.RawPath
+	}
+	path, _, _ := strings.Cut(target, "?")
+	return path
+}
+
+// clearObject takes away what an answer that was begun said of the object.
+func clearObject(h http.Header) {
+	for _, name := range answered {
+		h.Del(name)
 	}
 }
 

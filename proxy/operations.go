@@ -105,6 +105,8 @@ func operations() []Operation {
 		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Cached: true},
 		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, bodyHeaders), Effect: ChangesObject, Link: true, handle: (*Door).putObject},
+		{Name: "PostObject", Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
+			Headers: join(objectHeaders, checksumHeaders), Effect: ChangesObject, Link: true, handle: (*Door).postObject},
 		{Name: "CopyObject", Method: "PUT", Level: ObjectLevel, TellingHeader: "x-amz-copy-source", Action: gateway.Write,
 			Headers: join(objectHeaders, copySourceHeaders, []string{
 				"x-amz-metadata-directive", "x-amz-tagging-directive", "x-amz-checksum-algorithm", "x-amz-source-expected-bucket-owner",

@@ -18,6 +18,9 @@ func (doctorCommand) Run(ctx context.Context, cli *commands, p process) error {
 	for _, w := range warnings {
 		fmt.Fprintln(p.stdout, "warning:", w)
 	}
+	if _, err := tlsConfig(cfg, zerolog.New(p.stdout)); err != nil {
+		return err
+	}
 	fmt.Fprintln(p.stdout, "settings: ok")
 	fmt.Fprintln(p.stdout, "policy:  ", policyLine(cfg))
 	a := &app{}

@@ -2,19 +2,19 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/internal/listen"
 )
 
 // Bounds of a connection's beginning. What follows the header is guarded byte
@@ -35,7 +35,11 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
 	}
-	listeners, err := listen(cfg)
+	secure, err := tlsConfig(cfg, log)
+	if err != nil {
+		return err
+	}
+	listeners, err := bind(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	if p.started != nil {
 		p.started(addresses(listeners))
 	}
-	return serve(ctx, cfg, log, a, listeners)
+	return serve(ctx, cfg, log, a, secure, listeners)
 }
 
 // listener is one bound address and what it serves.
@@ -64,53 +68,49 @@ type listener struct {
 	admin bool
 }
 
-// listen binds every address before anything is started, so that a taken port
-// is the first thing that is said.
-func listen(cfg *config.Config) (all []listener, err error) {
+// bind takes every address before anything is started, so that a taken port is
+// the first thing that is said.
+func bind(cfg *config.Config, log zerolog.Logger) (all []listener, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(all)
 		}
 	}()
-	bind := func(address string, admin bool) error {
-		l, err := listenOn(address)
-		if err != nil {
-			name := "LISTEN_ADDR"
-			if admin {
-				name = "ADMIN_ADDR"
-			}
-			return fmt.Errorf("%s=%q: %w", name, address, err)
-		}
-		all = append(all, listener{Listener: l, admin: admin})
-		return nil
-	}
 	for _, address := range cfg.ListenAddrs {
-		if err := bind(address, false); err != nil {
-			return all, err
+		l, err := listen.Bind(address)
+		if err != nil {
+			return all, fmt.Errorf("LISTEN_ADDR=%q: %w", address, err)
 		}
+		if cfg.ProxyProtocol {
+			l = listen.Proxied(l, cfg.TrustedProxies, log)
+		}
+		all = append(all, listener{Listener: l})
 	}
-	if cfg.AdminAddr != "" {
-		return all, bind(cfg.AdminAddr, true)
+	if cfg.AdminAddr == "" {
+		return all, nil
 	}
-	return all, nil
+	l, err := listen.Bind(cfg.AdminAddr)
+	if err != nil {
+		return all, fmt.Errorf("ADMIN_ADDR=%q: %w", cfg.AdminAddr, err)
+	}
+	return append(all, listener{Listener: l, admin: true}), nil
 }
 
-func listenOn(address string) (net.Listener, error) {
-	path, ok := strings.CutPrefix(address, "unix:")
-	if !ok {
-		return net.Listen("tcp", address)
+// tlsConfig is what the doors are served with, nil for plain HTTP.
+func tlsConfig(cfg *config.Config, log zerolog.Logger) (*tls.Config, error) {
+	if cfg.TLSCertFile == "" {
+		return nil, nil
 	}
-	// A socket file that nobody answers on is left from a process that died.
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, errors.New("another process serves this socket")
+	certificates, err := listen.LoadCertificates(listen.CertificateOptions{
+		Certificate: listen.File{Setting: "TLS_CERT_FILE", Path: cfg.TLSCertFile},
+		Key:         listen.File{Setting: "TLS_KEY_FILE", Path: cfg.TLSKeyFile},
+		ClientCAs:   listen.File{Setting: "TLS_CLIENT_CA_FILE", Path: cfg.TLSClientCAFile},
+		Now:         time.Now, Log: log,
+	})
+	if err != nil {
+		return nil, &exitError{code: exitSettings, err: err}
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	return net.Listen("unix", path)
+	return certificates.ServerConfig(), nil
 }
 
 func closeAll(listeners []listener) {
@@ -128,21 +128,29 @@ func addresses(listeners []listener) (all []string) {
 	return all
 }
 
-func serve(ctx context.Context, cfg *config.Config, log zerolog.Logger, a *app, listeners []listener) error {
+// newServer bounds what a connection may cost before a handler sees it. With
+// secure it speaks HTTP/2 too.
+func newServer(h http.Handler, secure *tls.Config, log zerolog.Logger) *http.Server {
 	quiet := zerolog.New(io.Discard)
 	if log.GetLevel() <= zerolog.DebugLevel {
 		quiet = log
 	}
-	newServer := func(h http.Handler) *http.Server {
-		return &http.Server{
-			Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-			ErrorLog: stdLogger(quiet),
-		}
+	return &http.Server{
+		Handler: h, TLSConfig: secure,
+		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: stdLogger(quiet),
 	}
-	doors, admin := newServer(a.handler), newServer(a.admin)
+}
+
+func serve(ctx context.Context, cfg *config.Config, log zerolog.Logger, a *app, secure *tls.Config, listeners []listener) error {
+	doors, admin := newServer(a.handler, secure, log), newServer(a.admin, nil, log)
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- serveOn(cfg, l, doors, admin) }()
+		server := doors
+		if l.admin {
+			server = admin
+		}
+		go func() { failed <- serveOn(l, server) }()
 	}
 	var err error
 	select {
@@ -160,15 +168,12 @@ func serve(ctx context.Context, cfg *config.Config, log zerolog.Logger, a *app, 
 	return err
 }
 
-func serveOn(cfg *config.Config, l listener, doors, admin *http.Server) error {
-	var err error
-	switch {
-	case l.admin:
-		err = admin.Serve(l)
-	case cfg.TLSCertFile != "":
-		err = doors.ServeTLS(l, cfg.TLSCertFile, cfg.TLSKeyFile)
-	default:
-		err = doors.Serve(l)
+// serveOn serves one address until its server is shut down.
+func serveOn(l net.Listener, server *http.Server) (err error) {
+	if server.TLSConfig != nil {
+		err = server.ServeTLS(l, "", "") // the certificate is in the TLSConfig
+	} else {
+		err = server.Serve(l)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

@@ -82,7 +82,7 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 		Callers: callers, Policy: a.policy, CallerLimit: callerLimit,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets},
 		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains,
-		Isolated: len(cfg.Domains) > 0, Log: log,
+		Log: log,
 	}
 	restDoor := api.New(api.Options{
 		Store: &api.Store{

@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// readForm takes the place of the signature check for a browser's form, whose
+// signature is in its body. Until it is checked nothing of the form counts.
+func (d *Door) readForm(x *exchange) (err error) {
+	if x.r.Header.Get("Authorization") != "" {
+		return gateway.Errorf(gateway.InvalidArgument, "Only one auth mechanism allowed.").With("ArgumentName", "Authorization")
+	}
+	if x.form, err = openForm(x.r); err != nil {
+		return err
+	}
+	if x.auth, err = d.Verifier.VerifyForm(x.form.value); err != nil {
+		return err
+	}
+	if err := checkPostPolicy(x.form, x.addr.Bucket, x.form.file.size, d.Verifier.Now()); err != nil {
+		return err
+	}
+	key := strings.ReplaceAll(x.form.value("key"), "${filename}", x.form.filename)
+	if key == "" {
+		return gateway.Errorf(gateway.InvalidArgument, "POST requires exactly one field named key, which is not empty.").With("ArgumentName", "key")
+	}
+	x.addr.Key = key
+	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Key = key })
+	return checkObjectName(key)
+}
+
+// formHeaders are the headers of the PUT that a form stands for. The fields of
+// the signature itself are not among them.
+func (x *exchange) formHeaders() http.Header {
+	h := http.Header{}
+	for _, field := range x.form.fields {
+		switch field.name {
+		case "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token":
+		case "acl":
+			h.Set("X-Amz-Acl", field.value)
+		case "cache-control", "content-type", "content-disposition", "content-encoding", "expires":
+			h.Set(field.name, field.value)
+		default:
+			if strings.HasPrefix(field.name, "x-amz-") {
+				h.Set(field.name, field.value)
+			}
+		}
+	}
+	return h
+}
+
+// postObject stores a form's file as a PUT would.
+func (d *Door) postObject(x *exchange) error {
+	if x.form == nil {
+		return gateway.Errorf(gateway.PreconditionFailed, "Bucket POST must be of the enclosure-type multipart/form-data.")
+	}
+	if x.form.value("tagging") != "" {
+		return notImplemented("the form field tagging; use x-amz-tagging")
+	}
+	file := x.form.file
+	admitted, _, err := d.Policy.Limits(x.addr.Bucket, x.addr.Key).Admit(policy.Upload{
+		Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key,
+		ContentType: x.header.Get("Content-Type"), Size: file.size,
+	}, file)
+	if err != nil {
+		return err
+	}
+	req := x.request()
+	req.Method, req.Query = http.MethodPut, nil
+	req.Body, req.Length, req.PayloadHash = readCloser{admitted, file}, file.size, signer.UnsignedPayload
+	resp, err := d.sendChange(x, req)
+	if cause := file.Err(); cause != nil {
+		if resp != nil {
+			resp.Body.Close()
+		}
+		return cause
+	}
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	return x.answerForm(resp.Header)
+}
+
+// postResponse is the answer to a form that asked for 201.
+type postResponse struct {
+	XMLName  xml.Name `xml:"PostResponse"`
+	Location string
+	Bucket   string
+	Key      string
+	ETag     string
+}
+
+// answerForm answers as the form asked: a redirect, or one of three statuses.
+func (x *exchange) answerForm(stored http.Header) error {
+	etag := stored.Get("Etag")
+	h := x.w.Header()
+	for _, name := range []string{"Etag", "X-Amz-Version-Id", "X-Amz-Server-Side-Encryption"} {
+		if v := stored.Get(name); v != "" {
+			h.Set(name, v)
+		}
+	}
+	location := strings.TrimSuffix(objectURL(x), "/") + "/" + signer.EncodePath(x.addr.Key)
+	redirect := x.form.value("success_action_redirect")
+	if redirect == "" {
+		redirect = x.form.value("redirect")
+	}
+	if to, err := url.Parse(redirect); err == nil && redirect != "" && (to.Scheme == "http" || to.Scheme == "https") {
+		query := to.Query()
+		query.Set("bucket", x.addr.Bucket)
+		query.Set("key", x.addr.Key)
+		query.Set("etag", etag)
+		to.RawQuery = query.Encode()
+		h.Set("Location", to.String())
+		x.w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	h.Set("Location", location)
+	switch x.form.value("success_action_status") {
+	case "200":
+		x.w.WriteHeader(http.StatusOK)
+	case "201":
+		return x.answerXML(http.StatusCreated, postResponse{Location: location, Bucket: x.addr.Bucket, Key: x.addr.Key, ETag: etag})
+	default:
+		x.w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
+}
