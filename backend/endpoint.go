@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/url"
@@ -41,6 +42,10 @@ type Endpoint struct {
 	// FileKeys is true when the backend maps keys to files and so cleans
 	// paths: keys that would alias another are refused before they reach it.
 	FileKeys bool
+	// CAs alone vouch for the backend's certificate; nil means the system's.
+	CAs *x509.CertPool
+	// SkipTLSVerify takes any certificate for the backend's.
+	SkipTLSVerify bool
 }
 
 // AWSEndpoint gives the URL of AWS S3 in a region

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"time"
@@ -42,6 +43,7 @@ func newTransport(e Endpoint) *http.Transport {
 		Proxy:                 proxy,
 		DialContext:           dial,
 		DisableCompression:    true,
+		TLSClientConfig:       e.tlsConfig(),
 		ForceAttemptHTTP2:     false,
 		MaxIdleConns:          idleConns,
 		MaxIdleConnsPerHost:   idleConns,
@@ -52,6 +54,11 @@ func newTransport(e Endpoint) *http.Transport {
 		ReadBufferSize:        copyBuffer,
 		WriteBufferSize:       copyBuffer,
 	}
+}
+
+// tlsConfig is how the backend is believed to be the one it claims to be.
+func (e *Endpoint) tlsConfig() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.CAs, InsecureSkipVerify: e.SkipTLSVerify}
 }
 
 // logged writes one line at DEBUG for each request that goes to the backend.
