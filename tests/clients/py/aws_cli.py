@@ -43,10 +43,11 @@ s3("mb", f"s3://{B}")
 @case("s3 cp takes odd keys up, s3 ls shows them, s3 cp brings them back and s3 rm removes them")
 def _():
     keys = [e["key"] for e in KEYS if not refused(e) and e["name"] not in (
-        "a tab and a newline", "a control character", "a leading slash", "a space at both ends")]
+        "a tab and a newline", "a control character", "a leading slash", "a space at both ends", "1,024 bytes in segments")]
     source = folder.file("odd", b"odd bytes")
     for key in keys:
         s3("cp", "--only-show-errors", source, f"s3://{B}/odd/{key}")
+    same(get("odd/" + keys[1]), b"odd bytes")
     listed = s3("ls", "--recursive", f"s3://{B}/odd/").decode()
     for key in keys:
         if key not in listed:
@@ -54,6 +55,13 @@ def _():
         same(s3("cp", "--only-show-errors", f"s3://{B}/odd/{key}", "-"), b"odd bytes", key)
     s3("rm", "--only-show-errors", "--recursive", f"s3://{B}/odd/")
     same(s3("ls", "--recursive", f"s3://{B}/odd/", check=False), b"", "left")
+
+
+@case("a key of 1,024 bytes goes in and comes back")
+def _():
+    key = next(e["key"] for e in KEYS if e["name"] == "1,024 bytes in segments")
+    put(key, b"long")
+    same(get(key), b"long")
 
 
 @case("a key with an empty or dot-dot segment is held, or refused by name")
