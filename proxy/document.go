@@ -10,6 +10,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,7 +59,7 @@ func (d *Door) readDocument(x *exchange) (document, error) {
 	if err := checkDigests(x, raw); err != nil {
 		return document{}, err
 	}
-	if len(raw) > 0 && raw[0] != '{' { // a bucket policy is JSON
+	if len(raw) > 0 && x.op.Name != "PutBucketPolicy" { // that one is JSON
 		if err := checkXML(raw); err != nil {
 			return document{}, err
 		}
@@ -73,6 +74,8 @@ func (doc document) request(x *exchange) backend.Request {
 	if len(doc.raw) == 0 {
 		return req
 	}
+	// It announces a checksum that came in a trailer, which ended here.
+	req.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
 	sum, md := sha256.Sum256(doc.raw), md5.Sum(doc.raw)
 	req.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(md[:]))
 	req.PayloadHash = hex.EncodeToString(sum[:])
@@ -86,17 +89,34 @@ func (doc document) request(x *exchange) backend.Request {
 // checksum headers were compared and no longer fit.
 func rewritten(x *exchange, doc any) backend.Request {
 	for name := range x.out {
-		lower := strings.ToLower(name)
-		if strings.HasPrefix(lower, "x-amz-sdk-checksum-") || strings.HasPrefix(lower, "x-amz-checksum-") && !isObjectChecksum(x.op, lower) {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") && !checksumsAreObjects(x.op) {
 			x.out.Del(name)
 		}
 	}
 	return document{raw: marshal(doc)}.request(x)
 }
 
-// isObjectChecksum tells the checksum of the whole object, which a Complete
+// checksumsAreObjects tells the checksum of the whole object, which a Complete
 // carries in its headers, from one of the document.
-func isObjectChecksum(op *Operation, _ string) bool { return op.Name == "CompleteMultipartUpload" }
+func checksumsAreObjects(op *Operation) bool { return op.Name == "CompleteMultipartUpload" }
+
+// proven reports whether anything that the client signed or sent along proved
+// its document: without, S3 refuses a batch delete.
+func (x *exchange) proven() bool {
+	if x.auth.PayloadHash != signer.UnsignedPayload || x.header.Get("Content-Md5") != "" {
+		return true
+	}
+	for name := range x.header {
+		algorithm, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-checksum-")
+		if _, known := signer.NewChecksum(algorithm); ok && known {
+			return true
+		}
+	}
+	return false
+}
+
+// checksumWords are the x-amz-checksum-* headers that hold no checksum.
+var checksumWords = []string{"algorithm", "mode", "type"}
 
 // checkDigests compares Content-MD5 and x-amz-checksum-* with the document.
 func checkDigests(x *exchange, raw []byte) error {
@@ -109,17 +129,17 @@ func checkDigests(x *exchange, raw []byte) error {
 			return gateway.Errorf(gateway.BadDigest, "The Content-MD5 you specified did not match what we received.")
 		}
 	}
-	if isObjectChecksum(x.op, "") {
+	if checksumsAreObjects(x.op) {
 		return nil
 	}
 	for name := range x.header {
 		algorithm, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-checksum-")
-		if !ok {
+		if !ok || slices.Contains(checksumWords, algorithm) {
 			continue
 		}
 		sum, known := signer.NewChecksum(algorithm)
 		if !known {
-			continue
+			return notImplemented("the header " + strings.ToLower(name) + " on " + x.op.Name)
 		}
 		sum.Write(raw)
 		want, err := base64.StdEncoding.DecodeString(x.header.Get(name))
@@ -140,27 +160,41 @@ const maxDepth = 32
 // document has one, and entities are how small documents grow large.
 func checkXML(raw []byte) error {
 	decoder := xml.NewDecoder(bytes.NewReader(raw))
-	depth := 0
+	depth, roots := 0, 0
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
-			return nil
+			break
 		}
 		if err != nil {
 			return malformed(err)
 		}
-		switch token.(type) {
+		switch t := token.(type) {
 		case xml.Directive:
 			return malformed(errors.New("a document type is not allowed"))
 		case xml.StartElement:
+			if depth == 0 {
+				roots++
+			}
 			if depth++; depth > maxDepth {
 				return malformed(errors.New("nested too deeply"))
 			}
 		case xml.EndElement:
 			depth--
+		case xml.CharData:
+			if depth == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(t, byteOrderMark))) > 0 {
+				return malformed(errors.New("text outside the document"))
+			}
 		}
 	}
+	if roots != 1 {
+		return malformed(errors.New("not one document"))
+	}
+	return nil
 }
+
+// byteOrderMark may begin a document (XML 1.0 appendix F.1).
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // parse reads the document into a value, whatever its namespace.
 func (doc document) parse(into any) error {

@@ -2,7 +2,7 @@ package proxy
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -33,9 +33,10 @@ func (d *Door) send(x *exchange, req backend.Request) (*http.Response, error) {
 // done. What it changes is announced to the cache before the request leaves and
 // ended before the client hears of it.
 func (d *Door) sendChange(x *exchange, req backend.Request) (*http.Response, error) {
-	end := d.beginChange(x)
+	end, known := d.beginChange(x), false
+	defer func() { end(known) }() // also when something below panics
 	resp, err := d.send(x, req)
-	end(outcomeKnown(err))
+	known = outcomeKnown(err)
 	return resp, err
 }
 
@@ -51,15 +52,16 @@ func outcomeKnown(err error) bool {
 
 // refusal is the backend's failing answer as this door's error. The headers
 // that tell about the object stay: a 304 carries its ETag, a delete marker its
-// version.
+// version. Of a refusal of the gateway itself nothing stays.
 func refusal(x *exchange, resp *http.Response) error {
-	copyAnswer(x.w.Header(), resp.Header)
-	x.w.Header().Del("Content-Length")
-	x.w.Header().Del("Location")
 	if resp.StatusCode == http.StatusNotModified {
+		copyAnswer(x.w.Header(), resp.Header)
 		return errNotModified
 	}
 	e := backend.ReadError(resp)
+	if e.Status != 0 {
+		copyAmz(x.w.Header(), resp.Header)
+	}
 	if e.Code == gateway.NoSuchKey && x.addr.Key == "" {
 		e.Code = gateway.NoSuchBucket
 	}
@@ -70,12 +72,12 @@ func refusal(x *exchange, resp *http.Response) error {
 var errNotModified = &gateway.Error{Code: gateway.PreconditionFailed, Status: http.StatusNotModified}
 
 // clientGone names the failure of a request whose client left, so that it does
-// not count as the backend's.
+// not count as the backend's. What the backend said itself stays.
 func clientGone(ctx context.Context, err error) error {
-	if ctx.Err() != nil && !errors.As(err, new(*gateway.Error)) {
-		return gateway.Errorf(gateway.RequestTimeout, "").Because(context.Cause(ctx))
+	if ctx.Err() == nil || gateway.AsError(err).Status != 0 {
+		return err
 	}
-	return err
+	return gateway.Errorf(gateway.RequestTimeout, "").Because(fmt.Errorf("the client left: %w", err))
 }
 
 // beginChange announces what the operation changes to the cache. The function
@@ -83,11 +85,26 @@ func clientGone(ctx context.Context, err error) error {
 func (d *Door) beginChange(x *exchange) func(known bool) {
 	switch x.op.Effect {
 	case ChangesObject:
-		return d.Cache.Change(x.at.Backend.Name, x.at.Bucket, x.at.Key).Done
+		return d.beginObject(x, x.at.Key)
 	case ChangesBucket:
 		return d.Cache.ChangeBucket(x.at.Backend.Name, x.at.Bucket).Done
 	}
 	return func(bool) {}
+}
+
+// beginObject announces a change of one key, and of the key that a store which
+// cleans keys would change in its place.
+func (d *Door) beginObject(x *exchange, key string) func(known bool) {
+	change := d.Cache.Change(x.at.Backend.Name, x.at.Bucket, key)
+	clean := cleanKey(key)
+	if clean == key {
+		return change.Done
+	}
+	other := d.Cache.Change(x.at.Backend.Name, x.at.Bucket, clean)
+	return func(known bool) {
+		other.Done(known)
+		change.Done(known)
+	}
 }
 
 // forward sends a request and streams the answer back.
@@ -103,8 +120,8 @@ func (d *Door) forward(x *exchange, req backend.Request) error {
 // stream copies an answer to the client through a pooled buffer.
 func (d *Door) stream(x *exchange, resp *http.Response) error {
 	copyAnswer(x.w.Header(), resp.Header)
-	if x.op.Level == ObjectLevel && (x.op.Name == "GetObject") && !d.Isolated {
-		// This door shares its origin with the pages of the other.
+	if x.op.Name == "GetObject" && !UnderDomain(d.Domains, x.r.Host) {
+		// Here this door shares its origin with the pages of the other.
 		x.w.Header().Set("X-Content-Type-Options", "nosniff")
 		x.w.Header().Set("Content-Security-Policy", "sandbox")
 	}

@@ -24,13 +24,13 @@ func (d *Door) head(x *exchange) error {
 		x.w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	setCacheState(x, "miss")
 	filling := d.Cache.Fill(key)
 	resp, err := d.send(x, x.request())
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	setCacheState(x, "miss")
 	if resp.StatusCode == http.StatusOK {
 		filling.Put(cache.Entry{Header: resp.Header})
 	}
@@ -40,7 +40,7 @@ func (d *Door) head(x *exchange) error {
 // cacheKey gives the key of a plain HEAD; anything in the request that may
 // change the answer, and is not part of the key, bypasses the cache.
 func cacheKey(x *exchange) (cache.Key, bool) {
-	if len(x.query) > 0 && !onlyID(x) {
+	if len(without(x.query, "x-id")) > 0 || cleanKey(x.at.Key) != x.at.Key {
 		return cache.Key{}, false
 	}
 	variant := ""
@@ -56,8 +56,6 @@ func cacheKey(x *exchange) (cache.Key, bool) {
 	}
 	return cache.Key{Backend: x.at.Backend.Name, Bucket: x.at.Bucket, Object: x.at.Key, Variant: variant}, true
 }
-
-func onlyID(x *exchange) bool { return len(without(x.query, "x-id")) == 0 }
 
 func setCacheState(x *exchange, state string) {
 	x.w.Header().Set("X-Cache", state)

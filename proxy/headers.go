@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // forwarded are the headers of HTTP itself that go on to the backend.
@@ -13,6 +15,13 @@ var forwarded = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language",
 	"Content-Md5", "Content-Type", "Expires", "If-Match", "If-Modified-Since",
 	"If-None-Match", "If-Unmodified-Since", "Range",
+}
+
+// listHeaders may come in several lines, which mean the same as one line with
+// commas (RFC 9110 section 5.3). Every other header has one value.
+var listHeaders = []string{
+	"Cache-Control", "Content-Encoding", "Content-Language", "If-Match", "If-None-Match",
+	"X-Amz-Object-Attributes", "X-Amz-Optional-Object-Attributes",
 }
 
 // commonHeaders are the x-amz-* headers that every operation knows.
@@ -32,7 +41,9 @@ var forbiddenMeta = []string{
 }
 
 // outboundHeaders picks what goes on to the backend. Nothing is dropped
-// silently but what ended lists and what is not S3's at all.
+// silently but what ended lists and what is not S3's at all. A header that the
+// client's Connection gives to the next hop only (RFC 9110 section 7.6.1) can
+// neither go on nor be left out without a change of meaning: it is refused.
 func outboundHeaders(op *Operation, in http.Header, passed []string) (http.Header, error) {
 	out := make(http.Header, len(in))
 	for _, name := range forwarded {
@@ -40,8 +51,8 @@ func outboundHeaders(op *Operation, in http.Header, passed []string) (http.Heade
 			out[name] = slices.Clone(v)
 		}
 	}
-	for name, values := range in {
-		lower := strings.ToLower(name)
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		values, lower := in[name], strings.ToLower(name)
 		if strings.HasPrefix(lower, "x-minio-") {
 			return nil, gateway.Errorf(gateway.AccessDenied, "The header %s is not allowed through this gateway.", lower)
 		}
@@ -53,8 +64,32 @@ func outboundHeaders(op *Operation, in http.Header, passed []string) (http.Heade
 		}
 		out[name] = slices.Clone(values)
 	}
+	if err := oneValueEach(out); err != nil {
+		return nil, err
+	}
+	for token := range strings.SplitSeq(strings.Join(in["Connection"], ","), ",") {
+		if name := http.CanonicalHeaderKey(strings.TrimSpace(token)); len(out[name]) > 0 {
+			return nil, gateway.Errorf(gateway.InvalidRequest, "The header %s is named in Connection.", strings.ToLower(name))
+		}
+	}
 	dropFraming(out)
 	return out, nil
+}
+
+// oneValueEach joins the lines of lists and user metadata, as their signature
+// does, and refuses a second line of any other header: the gateway would judge
+// the first Content-Type or x-amz-acl and the backend take the last.
+func oneValueEach(h http.Header) error {
+	for name, values := range h {
+		switch {
+		case len(values) < 2:
+		case slices.Contains(listHeaders, name) || strings.HasPrefix(name, "X-Amz-Meta-"):
+			h[name] = []string{strings.Join(values, ",")}
+		default:
+			return gateway.Errorf(gateway.InvalidRequest, "The header %s was sent more than once.", strings.ToLower(name))
+		}
+	}
+	return nil
 }
 
 // admitAmz decides on one x-amz-* header.
@@ -82,30 +117,20 @@ func matchesName(pattern, name string) bool {
 // dropFraming takes the aws-chunked token out of Content-Encoding: the client's
 // framing ends here and must not become a property of the object.
 func dropFraming(h http.Header) {
-	values := h.Values("Content-Encoding")
-	if len(values) == 0 {
+	if kept := signer.ContentEncoding(h["Content-Encoding"]); kept != "" {
+		h.Set("Content-Encoding", kept)
 		return
 	}
-	var kept []string
-	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		if part = strings.TrimSpace(part); part != "" && !strings.EqualFold(part, "aws-chunked") {
-			kept = append(kept, part)
-		}
-	}
-	if len(kept) == 0 {
-		h.Del("Content-Encoding")
-		return
-	}
-	h.Set("Content-Encoding", strings.Join(kept, ","))
+	h.Del("Content-Encoding")
 }
 
 // needsManage reports whether a header asks for more than writing an object:
 // access rules, retention, or a redirect.
 func needsManage(h http.Header) bool {
-	switch h.Get("X-Amz-Acl") {
-	case "", "private", "bucket-owner-full-control":
-	default:
-		return true
+	for _, acl := range h["X-Amz-Acl"] {
+		if acl != "private" && acl != "bucket-owner-full-control" {
+			return true
+		}
 	}
 	for name := range h {
 		lower := strings.ToLower(name)
@@ -122,7 +147,7 @@ func needsManage(h http.Header) bool {
 var answered = []string{
 	"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Encoding",
 	"Content-Language", "Content-Length", "Content-Range", "Content-Type", "Etag",
-	"Expires", "Last-Modified", "Location", "Retry-After",
+	"Expires", "Last-Modified", "Retry-After",
 }
 
 // copyAnswer writes the backend's headers to the client, less those that name
@@ -135,14 +160,19 @@ func copyAnswer(to, from http.Header) {
 			to[name] = v
 		}
 	}
+	copyAmz(to, from)
+	if len(to["Content-Type"]) == 0 {
+		to["Content-Type"] = nil
+	}
+}
+
+// copyAmz writes what S3 itself says in headers.
+func copyAmz(to, from http.Header) {
 	for name, values := range from {
 		lower := strings.ToLower(name)
 		if strings.HasPrefix(lower, "x-amz-") && lower != "x-amz-request-id" && lower != "x-amz-id-2" && lower != "x-amz-meta-s3gateway-mark" {
 			to[answeredName(name, lower)] = values
 		}
-	}
-	if len(to["Content-Type"]) == 0 {
-		to["Content-Type"] = nil
 	}
 }
 

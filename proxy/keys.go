@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"path"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -37,10 +38,27 @@ func checkObjectName(key string) error {
 	if strings.IndexByte(key, 0) >= 0 {
 		return gateway.Errorf(gateway.InvalidArgument, "Object key contains a NUL byte.")
 	}
-	if strings.HasPrefix(key+"/", gateway.ReservedPrefix) {
+	if isReserved(key) {
 		return gateway.Errorf(gateway.AccessDenied, "Keys under %s belong to the gateway.", gateway.ReservedPrefix)
 	}
 	return nil
+}
+
+// isReserved reports a key of the gateway's own, also one that becomes such a
+// key where a store cleans keys: MinIO drops slashes at the beginning.
+func isReserved(key string) bool {
+	return strings.HasPrefix(key+"/", gateway.ReservedPrefix) || strings.HasPrefix(cleanKey(key)+"/", gateway.ReservedPrefix)
+}
+
+// cleanKey is what a store that cleans keys would make of one. A key that it
+// changes may be another's alias there. A slash at the end stays: "a/" is not
+// "a" anywhere.
+func cleanKey(key string) string {
+	clean := strings.TrimPrefix(path.Clean("/"+key), "/")
+	if clean != "" && strings.HasSuffix(key, "/") {
+		clean += "/"
+	}
+	return clean
 }
 
 // validBucket takes every name that some S3 takes: dots, dashes, underscores

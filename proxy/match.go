@@ -32,7 +32,9 @@ func NewTable() *Table {
 // Find gives the operation of a request: of the rows of its level and method
 // whose telling keys and header are all there, the one with the most of them.
 // A request that no row fits, or that carries a query key its row does not
-// know, is refused: an unknown key may change what the backend does.
+// know, is refused: an unknown key may change what the backend does. So is one
+// that names a key twice: of ?partNumber=2&partNumber=1 the gateway would judge
+// one and the backend use the other.
 func (t *Table) Find(level Level, method string, query []signer.Param, header http.Header) (*Operation, error) {
 	rows := t.rows[level][method]
 	if len(rows) == 0 {
@@ -47,12 +49,25 @@ func (t *Table) Find(level Level, method string, query []signer.Param, header ht
 	if best == nil {
 		return nil, notImplemented("this combination of method and query")
 	}
-	for _, p := range query {
+	for i, p := range query {
 		if p.Key != "x-id" && !slices.Contains(best.Tells, p.Key) && !slices.Contains(best.Params, p.Key) {
 			return nil, notImplemented("the query parameter " + p.Key + " on " + best.Name)
 		}
+		if has(query[:i], p.Key) {
+			return nil, badArgument(p, "The query parameter %s was sent more than once.")
+		}
+		// Stores differ on whether an empty upload ID is one: what is a part
+		// here must not be a whole object there.
+		if p.Value == "" && (p.Key == "uploadId" || p.Key == "partNumber") {
+			return nil, badArgument(p, "The query parameter %s needs a value.")
+		}
 	}
 	return best, nil
+}
+
+func badArgument(p signer.Param, text string) *gateway.Error {
+	return gateway.Errorf(gateway.InvalidArgument, text, p.Key).
+		With("ArgumentName", p.Key).With("ArgumentValue", p.Value)
 }
 
 func (t *Table) noMethod(level Level, method string) error {
@@ -71,7 +86,7 @@ func notImplemented(what string) *gateway.Error {
 
 func (op *Operation) fits(query []signer.Param, header http.Header) bool {
 	for _, key := range op.Tells {
-		if !slices.ContainsFunc(query, func(p signer.Param) bool { return p.Key == key }) {
+		if !has(query, key) {
 			return false
 		}
 	}
