@@ -15,6 +15,7 @@ type Code string
 // own codes travel as they are, in an Error with Status set.
 const (
 	AccessDenied                 Code = "AccessDenied"
+	AccessForbidden              Code = "AccessForbidden"
 	AuthHeaderMalformed          Code = "AuthorizationHeaderMalformed"
 	AuthQueryParametersError     Code = "AuthorizationQueryParametersError"
 	BadDigest                    Code = "BadDigest"
@@ -68,7 +69,7 @@ const (
 // of them through both doors.
 func Codes() []Code {
 	return []Code{
-		AccessDenied, AuthHeaderMalformed, AuthQueryParametersError, BadDigest,
+		AccessDenied, AccessForbidden, AuthHeaderMalformed, AuthQueryParametersError, BadDigest,
 		BucketAlreadyExists, Conflict, EntityTooLarge, EntityTooSmall,
 		ExpiredLink, IncompleteBody, Internal, InvalidAccessKeyID,
 		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidPart,

@@ -26,6 +26,7 @@ type answer struct {
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
 var answers = map[gateway.Code]answer{
 	gateway.AccessDenied:                 {status: 403, text: "Access Denied."},
+	gateway.AccessForbidden:              {status: 403, text: "CORSResponse: This CORS request is not allowed."},
 	gateway.AuthHeaderMalformed:          {status: 400, text: "The authorization header that you provided is not valid."},
 	gateway.AuthQueryParametersError:     {status: 400, text: "The authorization query parameters that you provided are not valid."},
 	gateway.BadDigest:                    {status: 400, text: "The Content-MD5 or checksum value that you specified did not match what the server received."},
@@ -152,6 +153,7 @@ func clearObject(h http.Header) {
 	for _, name := range answered {
 		h.Del(name)
 	}
+	h.Del("Location")
 }
 
 // hostID is what S3 calls the extended request id. The gateway has none to tell.
