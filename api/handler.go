@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,21 +70,31 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // writeJSON answers with a document. The answers are about one caller's files,
 // so no cache may keep them.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error {
-	body, err := json.Marshal(v)
+	body, err := encode(v)
 	if err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err = w.Write(append(body, '\n'))
+	_, err = w.Write(body)
 	return err
+}
+
+// encode writes a document with its line end. Links keep their '&', so that
+// they can be copied from an answer: no answer is ever HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return b.Bytes(), err
 }
 
 // acceptsJSON refuses a client that says it cannot read the answer (RFC 9110

@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -29,6 +28,7 @@ const statusClientGone = 499
 // that is not allowed.
 var kinds = map[gateway.Code]kind{
 	gateway.AccessDenied:                 {http.StatusForbidden, "Access denied"},
+	gateway.AccessForbidden:              {http.StatusForbidden, "Access denied"},
 	gateway.AuthHeaderMalformed:          {http.StatusBadRequest, "Malformed credentials"},
 	gateway.AuthQueryParametersError:     {http.StatusBadRequest, "Malformed credentials"},
 	gateway.BadDigest:                    {http.StatusBadRequest, "Checksum mismatch"},
@@ -119,14 +119,14 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := gateway.AsError(err)
 	k := kindOf(e)
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Err = err })
-	body, failed := json.Marshal(problemOf(r, e, k))
+	body, failed := encode(problemOf(r, e, k))
 	if failed != nil {
-		body = []byte(`{"type":"about:blank","title":"Internal error","status":500}`)
+		body = []byte(`{"type":"about:blank","title":"Internal error","status":500}` + "\n")
 		k = kinds[gateway.Internal]
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if e.RetryAfter > 0 || k.status == http.StatusServiceUnavailable || k.status == http.StatusTooManyRequests {
@@ -138,7 +138,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	drain.Before(w, r)
 	w.WriteHeader(k.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(append(body, '\n')) // a client that left needs no answer
+		_, _ = w.Write(body) // a client that left needs no answer
 	}
 	drain.Body(w, r)
 }

@@ -235,8 +235,13 @@ var mediaType = kind[string]{
 var prefix = textOf("accepted: segments with single slashes between them, none of them empty, . or .., for example uploads or team/uploads", checkPrefix)
 
 // reservedSegments are first segments that are not for uploads: the gateway's
-// own, and the one that the embedded store writes its unfinished files to.
-var reservedSegments = map[string]bool{strings.TrimSuffix(gateway.ReservedPrefix, "/"): true, ".sgwtmp": true}
+// own, the embedded store's, and the paths of the upload API, under which an id
+// would be another call.
+var reservedSegments = map[string]bool{
+	strings.TrimSuffix(gateway.ReservedPrefix, "/"): true, ".sgwtmp": true,
+	"direct": true, "presigned": true, "download": true, "metadata": true, "list": true, "health": true,
+	"complete": true, "copy": true, "delete": true, "resumable": true, "openapi.json": true,
+}
 
 func checkPrefix(text string) error {
 	if len(text) > 256 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {

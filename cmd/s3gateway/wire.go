@@ -17,6 +17,7 @@ import (
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/internal/drain"
+	"github.com/codeguardians/s3gateway/internal/listen"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/proxy"
 	"github.com/codeguardians/s3gateway/signer"
@@ -105,14 +106,16 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 	a.handler = chain(
 		doors{
 			domains: cfg.Domains,
-			s3:      limitAddress(proxy.WriteError, drain.Middleware(s3Door)),
-			rest:    limitAddress(api.WriteError, restDoor),
-			page:    http.HandlerFunc(frontPage),
+			// Outside of the limit, so that a page can read that refusal too.
+			s3:   allowOrigins(cfg.CORSAllowedOrigins)(limitAddress(proxy.WriteError, s3Door)),
+			rest: limitAddress(api.WriteError, restDoor),
+			page: http.HandlerFunc(frontPage),
 		},
 		// The record is outermost: it logs what all others answered, panics
 		// too. The stall guard stands next to the doors: it moves deadlines on
-		// with each byte that they read and write.
-		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), guardStalls,
+		// with each byte that they read and write. Draining a refused body has
+		// a deadline of its own and so reads past the guard.
+		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls,
 	)
 	a.admin = adminHandler(a.monitor)
 	return nil
@@ -125,31 +128,13 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 	if a.monitor.Fixed != nil {
 		return nil
 	}
-	endpoint := backend.Endpoint{Name: "s3", URL: cfg.EndpointURL, Region: cfg.Region, PathStyle: cfg.ForcePathStyle, Trailers: true}
-	if endpoint.URL == nil {
-		endpoint.URL = backend.AWSEndpoint(cfg.Region)
-	}
+	open := a.realEndpoint
 	if cfg.Embedded() {
-		store, err := embedded.Start(ctx, embedded.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, Log: log})
-		if err != nil {
-			return err
-		}
-		a.store = store
-		own := store.Credentials()
-		endpoint = backend.Endpoint{
-			Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: store.Socket(),
-			Region: store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true,
-			Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
-		}
-	} else {
-		provider, err := backend.NewCredentials(ctx, backend.CredentialSource{
-			AccessKeyID: cfg.AccessKeyID, SecretAccessKey: cfg.SecretAccessKey.Reveal(), SessionToken: cfg.SessionToken.Reveal(),
-			SecretID: cfg.CredentialsSecretID, Region: cfg.Region, Now: now,
-		})
-		if err != nil {
-			return err
-		}
-		endpoint.Credentials = provider
+		open = a.startStore
+	}
+	endpoint, err := open(ctx, cfg, log, now)
+	if err != nil {
+		return err
 	}
 	a.client = backend.New(endpoint, log, now)
 	a.monitor.Probe = func(ctx context.Context) error {
@@ -161,6 +146,40 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 		return a.client.HeadBucket(ctx, cfg.BucketName)
 	}
 	return nil
+}
+
+// startStore starts the embedded store.
+func (a *app) startStore(ctx context.Context, cfg *config.Config, log zerolog.Logger, _ func() time.Time) (e backend.Endpoint, err error) {
+	if a.store, err = embedded.Start(ctx, embedded.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, Log: log}); err != nil {
+		return e, err
+	}
+	own := a.store.Credentials()
+	return backend.Endpoint{
+		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: a.store.Socket(),
+		Region: a.store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true,
+		Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
+	}, nil
+}
+
+// realEndpoint is the S3 of the S3_* settings.
+func (a *app) realEndpoint(ctx context.Context, cfg *config.Config, _ zerolog.Logger, now func() time.Time) (e backend.Endpoint, err error) {
+	e = backend.Endpoint{
+		Name: "s3", URL: cfg.EndpointURL, Region: cfg.Region, PathStyle: cfg.ForcePathStyle, Trailers: true,
+		SkipTLSVerify: cfg.S3SkipTLSVerify,
+	}
+	if e.URL == nil {
+		e.URL = backend.AWSEndpoint(cfg.Region)
+	}
+	if cfg.S3CAFile != "" {
+		if e.CAs, err = (listen.File{Setting: "S3_CA_FILE", Path: cfg.S3CAFile}).Pool(); err != nil {
+			return e, &exitError{code: exitSettings, err: err}
+		}
+	}
+	e.Credentials, err = backend.NewCredentials(ctx, backend.CredentialSource{
+		AccessKeyID: cfg.AccessKeyID, SecretAccessKey: cfg.SecretAccessKey.Reveal(), SessionToken: cfg.SessionToken.Reveal(),
+		SecretID: cfg.CredentialsSecretID, Region: cfg.Region, Now: now,
+	})
+	return e, err
 }
 
 // close ends what build started.
