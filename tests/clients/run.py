@@ -63,7 +63,7 @@ def run_client(command, target, folder):
     home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
     # Nothing of the caller's own settings: no profile, proxy, CA bundle or locale.
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8",
-           "PYTHONDONTWRITEBYTECODE": "1", "AWS_EC2_METADATA_DISABLED": "true",
+           "PYTHONDONTWRITEBYTECODE": "1", "S3_KEYS": str(HERE / "keys.json"), "AWS_EC2_METADATA_DISABLED": "true",
            "CASE": os.environ.get("CASE", ""), "TRACE": os.environ.get("TRACE", ""), **target.environment()}
     process = subprocess.Popen([str(c) for c in command], cwd=home, env=env, text=True, errors="replace",
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
