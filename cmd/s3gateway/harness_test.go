@@ -39,6 +39,7 @@ type world struct {
 	bucket string
 	clock  *clock
 	log    *lockedBuffer
+	app    *app
 	before map[string]testbed.ObjectInfo
 }
 
@@ -111,7 +112,7 @@ func newWorld(t *testing.T, settings ...string) *world {
 	}
 	server := httptest.NewServer(a.handler)
 	t.Cleanup(func() { server.Close(); a.close() })
-	w.url = server.URL
+	w.url, w.app = server.URL, a
 	w.before = store.Snapshot(t, w.bucket)
 	t.Cleanup(func() {
 		if t.Failed() {

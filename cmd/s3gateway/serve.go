@@ -65,7 +65,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 // listener is one bound address and what it serves.
 type listener struct {
 	net.Listener
-	admin bool
+	admin, tls bool
 }
 
 // bind takes every address before anything is started, so that a taken port is
@@ -84,7 +84,7 @@ func bind(cfg *config.Config, log zerolog.Logger) (all []listener, err error) {
 		if cfg.ProxyProtocol {
 			l = listen.Proxied(l, cfg.TrustedProxies, log)
 		}
-		all = append(all, listener{Listener: l})
+		all = append(all, listener{Listener: l, tls: cfg.TLSCertFile != ""})
 	}
 	if cfg.AdminAddr == "" {
 		return all, nil
@@ -168,9 +168,10 @@ func serve(ctx context.Context, cfg *config.Config, log zerolog.Logger, a *app, 
 	return err
 }
 
-// serveOn serves one address until its server is shut down.
-func serveOn(l net.Listener, server *http.Server) (err error) {
-	if server.TLSConfig != nil {
+// serveOn serves one address until its server is shut down. It does not go by
+// server.TLSConfig: net/http sets that on plain servers too.
+func serveOn(l listener, server *http.Server) (err error) {
+	if l.tls {
 		err = server.ServeTLS(l, "", "") // the certificate is in the TLSConfig
 	} else {
 		err = server.Serve(l)
