@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -23,17 +22,23 @@ func (d *Door) fetch(x *exchange, req backend.Request, into any) error {
 		return err
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	raw, err := readAnswer(resp.Body)
 	if err != nil {
-		return err
-	}
-	if len(raw) > maxAnswer {
-		return errors.New("the backend's answer is larger than " + decimal(maxAnswer) + " bytes")
+		return clientGone(x.r.Context(), err)
 	}
 	if failed := asErrorDocument(raw); failed != nil {
 		return failed
 	}
 	return xml.Unmarshal(raw, into)
+}
+
+// readAnswer reads an answer whole, through its limit.
+func readAnswer(body io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err == nil && len(raw) > maxAnswer {
+		err = errors.New("the backend's answer is larger than " + decimal(maxAnswer) + " bytes")
+	}
+	return raw, err
 }
 
 // asErrorDocument gives the error that hides in an answer with status 200.
@@ -45,7 +50,11 @@ func asErrorDocument(raw []byte) error {
 	if xml.Unmarshal(raw, &doc) != nil || doc.XMLName.Local != "Error" {
 		return nil
 	}
-	return backend.Refused(http.StatusInternalServerError, doc.Code, doc.Message, nil)
+	status := http.StatusInternalServerError
+	if a, known := answers[gateway.Code(doc.Code)]; known {
+		status = a.status // for a client that has not seen the 200 yet
+	}
+	return backend.Refused(status, doc.Code, doc.Message, nil)
 }
 
 // answerXML writes a document as the whole answer.
@@ -61,166 +70,3 @@ func (x *exchange) answerXML(status int, doc any) error {
 	return nil
 }
 
-// forwardLate serves the operations that S3 answers with 200 before they are
-// done: white space keeps the connection alive, then the result or an error
-// follows (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
-// The white space passes at once, the document at its end is read, so that the
-// change ends in the cache only when it is really over, and so that the result
-// names this gateway.
-func (d *Door) forwardLate(x *exchange, req backend.Request) error {
-	end, known := d.beginChange(x), false
-	defer func() { end(known) }()
-	resp, err := d.send(x, req)
-	if err != nil {
-		known = outcomeKnown(err)
-		return err
-	}
-	defer resp.Body.Close()
-	copyAnswer(x.w.Header(), resp.Header)
-	x.w.Header().Del("Content-Length")
-	x.w.Header().Del("Location")
-	late := &lateAnswer{x: x, status: resp.StatusCode}
-	raw, err := late.read(resp.Body)
-	if err != nil {
-		return late.fail(err)
-	}
-	failed := asErrorDocument(raw)
-	known = failed == nil
-	end(known)
-	if failed != nil {
-		return late.fail(failed)
-	}
-	return late.finish(d.nameResult(x, raw))
-}
-
-// lateAnswer writes an answer of which nothing but white space is out yet.
-type lateAnswer struct {
-	x      *exchange
-	status int
-	begun  bool
-}
-
-// read passes white space and the XML declaration on as they come, each at
-// once, and gives the document behind them.
-func (l *lateAnswer) read(body io.Reader) ([]byte, error) {
-	var doc []byte
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := body.Read(buf)
-		doc = append(doc, buf[:n]...)
-		if len(doc) > maxDocument {
-			return nil, errors.New("the backend's answer is too large")
-		}
-		if rest := bytes.TrimLeft(doc, " \r\n\t"); len(rest) == 0 && len(doc) > 0 && err == nil {
-			if err := l.keepAlive(); err != nil {
-				return nil, err
-			}
-			doc = doc[:0]
-		}
-		if err == io.EOF {
-			return bytes.TrimLeft(doc, " \r\n\t"), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// keepAlive begins the answer, with the declaration that must come before any
-// white space, and sends a byte of it.
-func (l *lateAnswer) keepAlive() error {
-	text := " "
-	if !l.begun {
-		text = xml.Header
-		l.begin()
-	}
-	if _, err := io.WriteString(l.x.w, text); err != nil {
-		return err
-	}
-	return http.NewResponseController(l.x.w).Flush()
-}
-
-func (l *lateAnswer) begin() {
-	l.begun = true
-	l.x.w.Header().Set("Content-Type", "application/xml")
-	l.x.w.WriteHeader(l.status)
-}
-
-// finish writes the document.
-func (l *lateAnswer) finish(raw []byte) error {
-	if !l.begun {
-		l.x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
-		l.begin()
-	} else {
-		raw = bytes.TrimPrefix(raw, declaration(raw))
-	}
-	if _, err := l.x.w.Write(raw); err != nil {
-		return broken(l.x, err)
-	}
-	return nil
-}
-
-// declaration is the XML declaration at the beginning of a document, if any.
-func declaration(raw []byte) []byte {
-	if !bytes.HasPrefix(raw, []byte("<?xml")) {
-		return nil
-	}
-	return raw[:bytes.Index(raw, []byte("?>"))+2]
-}
-
-// fail answers with the error: as a status while nothing is out, and otherwise
-// as S3 does, as an Error document under the 200 that the client has seen.
-func (l *lateAnswer) fail(err error) error {
-	if !l.begun {
-		return err
-	}
-	record := gateway.RecordFrom(l.x.r.Context())
-	record.Update(func(f *gateway.Fields) { f.Err = err })
-	_, doc := render(gateway.AsError(err))
-	facts := record.Snapshot()
-	doc.Key, doc.BucketName, doc.RequestID, doc.HostID = facts.Key, facts.Bucket, facts.ID, hostID
-	return l.finish(marshal(doc))
-}
-
-// completeResult is the answer of CompleteMultipartUpload.
-type completeResult struct {
-	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
-	Xmlns    string   `xml:"xmlns,attr,omitempty"`
-	Location string
-	Bucket   string
-	Key      string
-	Rest     []anyElement `xml:",any"`
-}
-
-// anyElement is an element that passes as it is.
-type anyElement struct {
-	XMLName xml.Name
-	Value   string `xml:",chardata"`
-}
-
-// nameResult puts the gateway's names in the place of the backend's.
-func (d *Door) nameResult(x *exchange, raw []byte) []byte {
-	if x.op.Name != "CompleteMultipartUpload" {
-		return raw
-	}
-	var result completeResult
-	if xml.Unmarshal(raw, &result) != nil {
-		return raw
-	}
-	for i := range result.Rest {
-		result.Rest[i].XMLName.Space = ""
-	}
-	result.XMLName = xml.Name{Local: "CompleteMultipartUploadResult"}
-	result.Xmlns, result.Bucket, result.Key = xmlns, x.addr.Bucket, x.addr.Key
-	result.Location = objectURL(x)
-	return marshal(result)
-}
-
-// objectURL is where the client finds the object that it asked for.
-func objectURL(x *exchange) string {
-	scheme := "http"
-	if x.r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + x.r.Host + signer.EncodePath(x.target.Path)
-}

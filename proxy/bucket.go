@@ -53,20 +53,32 @@ func (d *Door) listBuckets(x *exchange) error {
 
 // createBucket makes a bucket where every bucket is exposed. The document's
 // location is the client's idea of a region, which is the gateway's and not the
-// backend's, so it is left out.
+// backend's, so the backend's own takes its place. Anything else in it (tags, a
+// directory bucket) would be lost, and is refused.
 func (d *Door) createBucket(x *exchange) error {
 	if !d.Buckets.open() {
 		return mayNotChangeBuckets()
 	}
-	if _, err := d.readDocument(x); err != nil {
+	doc, err := d.readDocument(x)
+	if err != nil {
 		return err
 	}
+	var wanted createBucketDocument
+	if len(doc.raw) > 0 {
+		if err := doc.parse(&wanted); err != nil {
+			return err
+		}
+	}
+	if len(wanted.Rest) > 0 {
+		return notImplemented(wanted.Rest[0].XMLName.Local + " on CreateBucket")
+	}
+	x.out.Del("Content-Type")
+	x.out.Del("Content-Md5")
 	req := x.request()
-	req.Header.Del("Content-Type")
-	req.Header.Del("Content-Md5")
-	if region := x.at.Backend.Region; region != defaultRegion && !x.at.Backend.FileKeys {
+	if region := x.at.Backend.Region; region != "" && region != defaultRegion && !x.at.Backend.FileKeys {
 		req = rewritten(x, createBucketDocument{Xmlns: xmlns, LocationConstraint: region})
 	}
+	x.w.Header().Set("Location", "/"+x.addr.Bucket)
 	return d.forward(x, req)
 }
 
@@ -77,6 +89,7 @@ type createBucketDocument struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	Xmlns              string   `xml:"xmlns,attr,omitempty"`
 	LocationConstraint string
+	Rest               []anyElement `xml:",any"`
 }
 
 // deleteBucket removes a bucket where every bucket is exposed.

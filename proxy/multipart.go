@@ -35,8 +35,13 @@ type completedPart struct {
 	ChecksumCRC32     string `xml:",omitempty"`
 	ChecksumCRC32C    string `xml:",omitempty"`
 	ChecksumCRC64NVME string `xml:",omitempty"`
+	ChecksumMD5       string `xml:",omitempty"`
 	ChecksumSHA1      string `xml:",omitempty"`
 	ChecksumSHA256    string `xml:",omitempty"`
+	ChecksumSHA512    string `xml:",omitempty"`
+	ChecksumXXHASH128 string `xml:",omitempty"`
+	ChecksumXXHASH3   string `xml:",omitempty"`
+	ChecksumXXHASH64  string `xml:",omitempty"`
 	ETag              string
 	PartNumber        int
 }
@@ -132,7 +137,14 @@ func (d *Door) listParts(x *exchange) (map[int]listedPart, error) {
 			query = append(query, signer.Param{Key: "part-number-marker", Value: marker})
 		}
 		var page listPartsResult
-		if err := d.fetch(x, backend.Request{Method: http.MethodGet, Bucket: x.at.Bucket, Key: x.at.Key, Query: query}, &page); err != nil {
+		// A client's own key and who pays are the same for a part list.
+		header := http.Header{}
+		for name, values := range x.out {
+			if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption-Customer-") || name == "X-Amz-Request-Payer" {
+				header[name] = values
+			}
+		}
+		if err := d.fetch(x, backend.Request{Method: http.MethodGet, Bucket: x.at.Bucket, Key: x.at.Key, Query: query, Header: header}, &page); err != nil {
 			return nil, err
 		}
 		for _, p := range page.Part {

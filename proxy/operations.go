@@ -118,7 +118,7 @@ func operations() []Operation {
 		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Params: versionParam,
 			Headers: join(sseCustomerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"})},
 		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, Body: DocumentBody,
-			Params: versionParam, Headers: checksumHeaders, Effect: ChangesObject},
+			Params: versionParam, Headers: checksumHeaders, Effect: ChangesObject, handle: (*Door).restoreObject},
 		{Name: "SelectObjectContent", Method: "POST", Level: ObjectLevel, Tells: []string{"select"}, Action: gateway.Read, Body: DocumentBody,
 			Params: []string{"select-type"}, Headers: sseCustomerHeaders},
 
@@ -136,7 +136,7 @@ func operations() []Operation {
 		{Name: "ListParts", Method: "GET", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Read,
 			Params: []string{"max-parts", "part-number-marker", "encoding-type"}, Headers: sseCustomerHeaders},
 		{Name: "ListMultipartUploads", Method: "GET", Level: BucketLevel, Tells: []string{"uploads"}, Action: gateway.List,
-			Params: []string{"prefix", "delimiter", "encoding-type", "key-marker", "max-uploads", "upload-id-marker"}},
+			Params: []string{"prefix", "delimiter", "encoding-type", "key-marker", "max-uploads", "upload-id-marker"}, handle: (*Door).list},
 
 		// Buckets
 		{Name: "CreateBucket", Method: "PUT", Level: BucketLevel, Action: gateway.Manage, Body: DocumentBody, Effect: ChangesBucket,
@@ -144,12 +144,12 @@ func operations() []Operation {
 		{Name: "DeleteBucket", Method: "DELETE", Level: BucketLevel, Action: gateway.Manage, Effect: ChangesBucket, handle: (*Door).deleteBucket},
 		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List},
 		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: join(listParams, []string{"marker"}),
-			Headers: []string{"x-amz-optional-object-attributes"}},
+			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
-			Params:  join(listParams, []string{"continuation-token", "fetch-owner", "start-after", "metadata"}),
-			Headers: []string{"x-amz-optional-object-attributes"}},
+			Params:  join(listParams, []string{"continuation-token", "fetch-owner", "start-after"}),
+			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
-			Params: join(listParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}},
+			Params: join(listParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List},
 	}
 	table = append(table, objectSettings()...)
