@@ -206,7 +206,7 @@ func (c *chunkReader) finish() error {
 func (c *chunkReader) readTrailers() (receivedTrailers, error) {
 	trailers := receivedTrailers{}
 	for {
-		line, err := c.line()
+		line, err := c.trailerLine()
 		if err == io.EOF || err == nil && line == "" {
 			return trailers, nil
 		}
@@ -234,14 +234,10 @@ func (c *chunkReader) checkTrailerSignature(t receivedTrailers) error {
 
 // line reads one line that ends in CRLF, without it. io.EOF means that the
 // source ended cleanly before it.
-func (c *chunkReader) line() (string, error) {
-	raw, err := c.source.ReadSlice('\n')
-	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		return "", malformedChunk("a chunk header or trailer line over 4 KiB")
-	case err == io.EOF && len(raw) > 0:
-		return "", io.ErrUnexpectedEOF
-	case err != nil:
+func (c *chunkReader) line() (string, error) { return withoutCRLF(c.rawLine()) }
+
+func withoutCRLF(raw []byte, err error) (string, error) {
+	if err != nil {
 		return "", err
 	}
 	line, ok := bytes.CutSuffix(raw, []byte("\r\n"))
@@ -249,6 +245,33 @@ func (c *chunkReader) line() (string, error) {
 		return "", malformedChunk("a line that does not end in CRLF")
 	}
 	return string(line), nil
+}
+
+// trailerLine reads one line after the last chunk. In a signed body minio-go
+// ends the checksum's line with LF, as the trailer's string to sign has it, and
+// puts a CRLF of its own before x-amz-trailer-signature; S3 takes that.
+func (c *chunkReader) trailerLine() (string, error) {
+	raw, err := c.rawLine()
+	if err != nil || !c.signed || bytes.HasSuffix(raw, []byte("\r\n")) {
+		return withoutCRLF(raw, err)
+	}
+	line := string(raw[:len(raw)-1])
+	if strings.Contains(line, "\r") {
+		return "", malformedChunk("a trailer line with a CR in it")
+	}
+	return line, c.expectCRLF()
+}
+
+// rawLine reads up to and with the next LF. It is valid until the next read.
+func (c *chunkReader) rawLine() ([]byte, error) {
+	raw, err := c.source.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return nil, malformedChunk("a chunk header or trailer line over 4 KiB")
+	case err == io.EOF && len(raw) > 0:
+		return nil, io.ErrUnexpectedEOF
+	}
+	return raw, err
 }
 
 func (c *chunkReader) expectCRLF() error {
