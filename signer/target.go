@@ -1,6 +1,7 @@
 package signer
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -180,7 +181,24 @@ func (t Target) Promoted() http.Header {
 			h.Add(p.Key, p.Value)
 		}
 	}
+	dropEmptyChecksum(h)
 	return h
+}
+
+// dropEmptyChecksum takes out the checksum of no bytes, and the name of its
+// algorithm. The AWS SDK for JavaScript signs one into every link for an
+// upload, having no body at that time; S3 and MinIO do not look at it, and
+// nothing could ever be uploaded by such a link if it counted. Any other
+// checksum in a query does count.
+func dropEmptyChecksum(promoted http.Header) {
+	for name := range promoted {
+		algorithm, isChecksum := strings.CutPrefix(strings.ToLower(name), checksumPrefix)
+		sum, known := NewChecksum(algorithm)
+		if isChecksum && known && promoted.Get(name) == base64.StdEncoding.EncodeToString(sum.Sum(nil)) {
+			promoted.Del(name)
+			promoted.Del("X-Amz-Sdk-Checksum-Algorithm")
+		}
+	}
 }
 
 // Forward gives the query without its x-amz-* parameters: what may go on to a

@@ -61,6 +61,10 @@ func TestTargetHelpers(t *testing.T) {
 	if h := target.Promoted(); len(h) != 2 || h.Get("x-amz-acl") != "private" || h.Get("x-amz-meta-a") != "1" {
 		t.Errorf("Promoted = %v", h)
 	}
+	link, err := ParseTarget("/b/k?x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32&x-amz-checksum-sha1=abc")
+	if h := link.Promoted(); err != nil || len(h) != 1 || h.Get("x-amz-checksum-sha1") != "abc" {
+		t.Errorf("Promoted of a link with the checksum of no bytes, as the JavaScript SDK makes it = %v, %v", h, err)
+	}
 	if got, want := BuildQuery(target.Forward()), "uploads=&prefix=a%2Bb%2Bc"; got != want {
 		t.Errorf("Forward = %q, want %q", got, want)
 	}
