@@ -8,7 +8,6 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/signer"
 )
 
 // maxAnswer bounds an answer that is read whole to be written anew: a listing
