@@ -68,4 +68,3 @@ func (x *exchange) answerXML(status int, doc any) error {
 	}
 	return nil
 }
-

@@ -52,4 +52,3 @@ func partNumber(x *exchange) (int, error) {
 	}
 	return int(n), nil
 }
-
