@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-minio check minio fuzz bench clean
+.PHONY: help run build test test-minio test-clients check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -25,6 +25,10 @@ test: ## all tests on the embedded store, with the race detector
 test-minio: minio ## the same tests with a real MinIO server as the backend
 	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
 	$(GO) test -race -timeout $(TIMEOUT) $(STORE_TESTS)
+
+test-clients: build minio ## real S3 clients directly and through the gateway, on MinIO and the embedded store
+	@tests/clients/install.sh
+	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
 
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)
 $(MINIO): tools/minio/go.mod tools/minio/go.sum
