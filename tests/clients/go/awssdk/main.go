@@ -109,8 +109,8 @@ func (c *client) oddKey(k harness.Key) error {
 	if err := c.holds(bucket, k.Key, "", []byte(k.Key)); err != nil {
 		return err
 	}
-	// Without encoding-type: control characters do not survive XML.
-	if list, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket}); err != nil {
+	// Encoded, because control characters do not survive XML.
+	if list, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, EncodingType: types.EncodingTypeUrl}); err != nil {
 		return err
 	} else if n := len(list.Contents); n != 1 {
 		return harness.Same("listed objects", n, 1)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -138,7 +139,7 @@ func (c *client) cases(suite *harness.Suite) {
 
 func (c *client) headers() error {
 	meta := map[string]string{"Color": "blue; =1,2", "With-Dash": "a b"}
-	err := c.put(c.bucket, "headers", []byte("x"), minio.PutObjectOptions{UserMetadata: meta, ContentType: "text/own", CacheControl: "max-age=60, public",
+	err := c.put(c.bucket, "headers", []byte("x"), minio.PutObjectOptions{UserMetadata: maps.Clone(meta), ContentType: "text/own", CacheControl: "max-age=60, public",
 		ContentDisposition: `attachment; filename="a b"`, ContentEncoding: "gzip", ContentLanguage: "de-CH"})
 	if err != nil {
 		return err
