@@ -14,7 +14,8 @@ import (
 // in them: where a page could name it, the page is read and those entries are
 // cut out; every other page is streamed.
 func (d *Door) list(x *exchange) error {
-	if !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
+	encode := x.at.Backend.FileKeys && get(x.query, "encoding-type") == "url" // the embedded store does not
+	if !encode && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
 		return d.forward(x, x.request())
 	}
 	resp, err := d.send(x, x.request())
@@ -28,6 +29,11 @@ func (d *Door) list(x *exchange) error {
 	}
 	if raw, err = hideReserved(raw); err != nil {
 		return err
+	}
+	if encode {
+		if raw, err = encodeNames(raw); err != nil {
+			return err
+		}
 	}
 	copyAnswer(x.w.Header(), resp.Header)
 	x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
