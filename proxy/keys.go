@@ -3,6 +3,7 @@ package proxy
 import (
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -76,6 +77,10 @@ func validBucket(name string) bool {
 // checkFileKey refuses a key that a store with files for objects would clean
 // into another one or cannot hold. what names the place it came from.
 func checkFileKey(what, key string) error {
+	if !utf8.ValidString(key) || strings.IndexFunc(key, notInXML) >= 0 {
+		return gateway.Errorf(gateway.InvalidArgument,
+			"The %s has a control character or a byte that is not UTF-8, which the embedded store cannot list.", what)
+	}
 	segments := strings.Split(strings.TrimSuffix(key, "/"), "/")
 	for i, s := range segments {
 		switch {
@@ -90,4 +95,10 @@ func checkFileKey(what, key string) error {
 		}
 	}
 	return nil
+}
+
+// notInXML reports characters that XML 1.0 cannot hold, section 2.2. The
+// embedded store would list each of them as U+FFFD: a key that nobody put.
+func notInXML(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }
