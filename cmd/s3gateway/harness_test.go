@@ -5,9 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -39,7 +39,6 @@ type world struct {
 	bucket string
 	clock  *clock
 	log    *lockedBuffer
-	app    *app
 	before map[string]testbed.ObjectInfo
 }
 
@@ -89,7 +88,7 @@ func newWorld(t *testing.T, settings ...string) *world {
 	store := testbed.Open(t)
 	w := &world{t: t, store: store, bucket: store.Bucket(t), clock: &clock{now: time.Now()}, log: &lockedBuffer{}}
 	cfg, _, err := config.Load(config.Options{Dir: t.TempDir(), Environ: append([]string{
-		"S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
+		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
 		"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret,
 	}, settings...)})
 	if err != nil {
@@ -110,9 +109,8 @@ func newWorld(t *testing.T, settings ...string) *world {
 	if err := a.monitor.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(a.handler)
-	t.Cleanup(func() { server.Close(); a.close() })
-	w.url, w.app = server.URL, a
+	t.Cleanup(func() { a.close() })
+	w.serve(cfg, log, a.handler)
 	w.before = store.Snapshot(t, w.bucket)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -125,10 +123,38 @@ func newWorld(t *testing.T, settings ...string) *world {
 	return w
 }
 
+// serve listens as the command would.
+func (w *world) serve(cfg *config.Config, log zerolog.Logger, h http.Handler) {
+	w.t.Helper()
+	secure, err := tlsConfig(cfg, log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	listeners, err := bind(cfg, log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	server, done := newServer(h, secure, log), make(chan error, 1)
+	go func() { done <- serveOn(listeners[0], server) }()
+	scheme := "http://"
+	if secure != nil {
+		scheme = "https://"
+	}
+	w.url = scheme + listeners[0].Addr().String()
+	w.t.Cleanup(func() {
+		transport().CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := errors.Join(server.Shutdown(ctx), <-done); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
 // s3 is an SDK client of the gateway's S3 door.
 func (w *world) s3(change ...func(*s3.Options)) *s3.Client {
 	o := s3.Options{
-		BaseEndpoint: aws.String(w.url), UsePathStyle: true, Region: "us-east-1", RetryMaxAttempts: 1,
+		BaseEndpoint: aws.String(w.url), UsePathStyle: true, Region: "us-east-1", RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: transport()},
 		Credentials: credentials.NewStaticCredentialsProvider(testKeyID, testSecret, ""),
 	}
 	for _, f := range change {
@@ -165,6 +191,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // answer is a response, read whole.
 type answer struct {
+	proto  string
 	status int
 	header http.Header
 	body   []byte
@@ -172,7 +199,12 @@ type answer struct {
 
 func do(t *testing.T, r *http.Request) answer {
 	t.Helper()
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	return doBy(t, transport(), r)
+}
+
+func doBy(t *testing.T, client http.RoundTripper, r *http.Request) answer {
+	t.Helper()
+	resp, err := client.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +213,7 @@ func do(t *testing.T, r *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, body}
+	return answer{resp.Proto, resp.StatusCode, resp.Header, body}
 }
 
 func newRequest(t *testing.T, method, url string, body io.Reader, headers ...string) *http.Request {

@@ -51,35 +51,35 @@ var ways = []struct {
 
 func TestThePolicyHoldsOnEveryWayToStoreBytes(t *testing.T) {
 	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			for _, c := range []struct {
-				name        string
-				contentType string
-				body        []byte
-				want        refusal
-			}{
-				{"exactly the limit", "image/png", png(limit), refusal{}},
-				{"one byte over", "image/png", png(limit + 1), way.tooLarge},
-				{"HTML declared as a picture", "image/png", page(1000), way.wrongType},
-			} {
-				t.Run(c.name, func(t *testing.T) {
-					w := newWorld(t, "MAX_FILE_SIZE="+strconv.Itoa(limit), "ALLOWED_FILE_TYPES=image/png")
-					got := way.put(w, "picture.png", c.contentType, c.body)
-					if got != c.want {
-						t.Fatalf("got %+v, want %+v", got, c.want)
+		for _, c := range []struct {
+			name        string
+			contentType string
+			body        []byte
+			want        refusal
+		}{
+			{"exactly the limit", "image/png", png(limit), refusal{}},
+			{"one byte over", "image/png", png(limit + 1), way.tooLarge},
+			{"HTML declared as a picture", "image/png", page(1000), way.wrongType},
+		} {
+			settings := []string{"MAX_FILE_SIZE=" + strconv.Itoa(limit), "ALLOWED_FILE_TYPES=image/png"}
+			store := func(t *testing.T, w *world) {
+				got := way.put(w, "picture.png", c.contentType, c.body)
+				if got != c.want {
+					t.Fatalf("got %+v, want %+v", got, c.want)
+				}
+				if c.want != (refusal{}) {
+					w.unchanged()
+					return
+				}
+				for key, info := range w.store.Snapshot(t, w.bucket) {
+					if _, old := w.before[key]; !old && info.Size != limit {
+						t.Errorf("%s has %d bytes", key, info.Size)
 					}
-					if c.want != (refusal{}) {
-						w.unchanged()
-						return
-					}
-					for key, info := range w.store.Snapshot(t, w.bucket) {
-						if _, old := w.before[key]; !old && info.Size != limit {
-							t.Errorf("%s has %d bytes", key, info.Size)
-						}
-					}
-				})
+				}
 			}
-		})
+			t.Run(way.name+"/"+c.name, func(t *testing.T) { store(t, newWorld(t, settings...)) })
+			t.Run(way.name+"/"+c.name+", HTTP/2", func(t *testing.T) { store(t, newWorld(t, append(settings, secure(t)...)...)) })
+		}
 	}
 }
 
