@@ -101,7 +101,10 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	if header == nil {
 		header = http.Header{}
 	}
-	out := (&http.Request{Method: req.Method, URL: u, Host: host, Header: header}).WithContext(ctx)
+	// Without the protocol's version net/http would not wait for 100 Continue.
+	out := (&http.Request{
+		Method: req.Method, URL: u, Host: host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
 	hash, err := setBody(out, req)
 	if err != nil {
 		return nil, err

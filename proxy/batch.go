@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -84,10 +85,19 @@ func (d *Door) deleteObjects(x *exchange) error {
 
 // deleteAllowed has the backend delete and reads its answer.
 func (d *Door) deleteAllowed(x *exchange, doc deleteDocument, result *deleteResult) error {
+	for i := range doc.Objects {
+		doc.Objects[i].Key = x.at.Prefix + doc.Objects[i].Key
+	}
 	end, known := d.beginDeletes(x, doc.Objects), false
 	defer func() { end(known) }()
 	err := d.fetch(x, rewritten(x, doc), result)
 	known = outcomeKnown(err)
+	for i := range result.Deleted {
+		result.Deleted[i].Key = strings.TrimPrefix(result.Deleted[i].Key, x.at.Prefix)
+	}
+	for i := range result.Errors {
+		result.Errors[i].Key = strings.TrimPrefix(result.Errors[i].Key, x.at.Prefix)
+	}
 	return err
 }
 
@@ -113,7 +123,7 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if err := checkObjectName(o.Key); err != nil {
 		return err
 	}
-	if err := x.at.checkKey("key", o.Key); err != nil {
+	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
 	action := x.op.Action

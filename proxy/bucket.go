@@ -56,8 +56,8 @@ func (d *Door) listBuckets(x *exchange) error {
 // backend's, so the backend's own takes its place. Anything else in it (tags, a
 // directory bucket) would be lost, and is refused.
 func (d *Door) createBucket(x *exchange) error {
-	if !d.Buckets.open() {
-		return mayNotChangeBuckets()
+	if err := d.Buckets.mayChange(x.addr.Bucket); err != nil {
+		return err
 	}
 	doc, err := d.readDocument(x)
 	if err != nil {
@@ -94,8 +94,8 @@ type createBucketDocument struct {
 
 // deleteBucket removes a bucket where every bucket is exposed.
 func (d *Door) deleteBucket(x *exchange) error {
-	if !d.Buckets.open() {
-		return mayNotChangeBuckets()
+	if err := d.Buckets.mayChange(x.addr.Bucket); err != nil {
+		return err
 	}
 	return d.forward(x, x.request())
 }

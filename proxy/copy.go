@@ -66,8 +66,7 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 	if s.at.Backend != x.at.Backend {
 		return source{}, notImplemented("a copy between two backends")
 	}
-	s.at.Key = s.addr.Key
-	if err := s.at.checkKey("copy source", s.addr.Key); err != nil {
+	if s.at, err = s.at.at("copy source", s.addr.Key); err != nil {
 		return source{}, err
 	}
 	return s, d.Policy.May(x.caller, gateway.Read, s.addr.Bucket, s.addr.Key)

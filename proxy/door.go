@@ -203,8 +203,12 @@ func (d *Door) locate(x *exchange) (err error) {
 	if x.at, err = d.Buckets.Locate(x.addr.Bucket, x.op.Name == "CreateBucket"); err != nil {
 		return err
 	}
-	x.at.Key = x.addr.Key
-	return x.at.checkKey("key", x.addr.Key)
+	if x.at.Prefix != "" && x.op.Level == BucketLevel && x.op.Action == gateway.Manage {
+		// They would be the settings of everything beside the prefix too.
+		return notImplemented(x.op.Name + " on a bucket that is a part of another")
+	}
+	x.at, err = x.at.at("key", x.addr.Key)
+	return err
 }
 
 func (d *Door) chooseHeaders(x *exchange) (err error) {

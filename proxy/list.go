@@ -2,23 +2,66 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
+	"errors"
+	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // list serves the listings of keys. What belongs to the gateway itself is not
 // in them: where a page could name it, the page is read and those entries are
-// cut out; every other page is streamed.
+// cut out; every other page of a bucket under its own name is streamed.
 func (d *Door) list(x *exchange) error {
-	encode := x.at.Backend.FileKeys && get(x.query, "encoding-type") == "url" // the embedded store does not
-	if !encode && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
+	req := x.request()
+	req.Query = withPrefix(req.Query, x.at.Prefix)
+	if !x.at.renamed && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
+		return d.forward(x, req)
+	}
+	return d.forwardNamed(x, req)
+}
+
+// keyParams are the parameters of listings that are keys or begin one.
+var keyParams = []string{"prefix", "marker", "start-after", "key-marker"}
+
+// withPrefix puts the backend's prefix before every key of a listing's query.
+// A continuation token is the backend's own and has it in it.
+func withPrefix(query []signer.Param, prefix string) []signer.Param {
+	if prefix == "" {
+		return query
+	}
+	mapped, asked := make([]signer.Param, 0, len(query)+1), false
+	for _, p := range query {
+		if slices.Contains(keyParams, p.Key) && (p.Value != "" || p.Key == "prefix") {
+			p = signer.Param{Key: p.Key, Value: prefix + p.Value}
+		}
+		asked = asked || p.Key == "prefix"
+		mapped = append(mapped, p)
+	}
+	if !asked {
+		mapped = append(mapped, signer.Param{Key: "prefix", Value: prefix})
+	}
+	return mapped
+}
+
+// named serves an operation whose answer names its bucket and key.
+func (d *Door) named(x *exchange) error {
+	if !x.at.renamed {
 		return d.forward(x, x.request())
 	}
-	resp, err := d.send(x, x.request())
+	return d.forwardNamed(x, x.request())
+}
+
+// forwardNamed sends a request and puts the client's names into the answer.
+func (d *Door) forwardNamed(x *exchange, req backend.Request) error {
+	resp, err := d.sendChange(x, req)
 	if err != nil {
 		return err
 	}
@@ -27,13 +70,8 @@ func (d *Door) list(x *exchange) error {
 	if err != nil {
 		return clientGone(x.r.Context(), err)
 	}
-	if raw, err = hideReserved(raw); err != nil {
+	if raw, err = (names{bucket: x.addr.Bucket, at: x.at}).apply(raw); err != nil {
 		return err
-	}
-	if encode {
-		if raw, err = encodeNames(raw); err != nil {
-			return err
-		}
 	}
 	copyAnswer(x.w.Header(), resp.Header)
 	x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
@@ -44,91 +82,151 @@ func (d *Door) list(x *exchange) error {
 	return nil
 }
 
-// listed are the elements of a listing that stand for a key or a folder.
-var listed = map[string]bool{"Contents": true, "Version": true, "DeleteMarker": true, "Upload": true, "CommonPrefixes": true}
+// The elements that carry names in S3's listings and multipart answers
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and
+// the pages of the other listings).
+var (
+	// listed stand for one key or folder each.
+	listed = map[string]bool{"Contents": true, "Version": true, "DeleteMarker": true, "Upload": true, "CommonPrefixes": true}
+	// bucketElements are the bucket, as children of the root.
+	bucketElements = map[string]bool{"Name": true, "Bucket": true}
+	// keyElements are keys or beginnings of keys, at any place.
+	keyElements = map[string]bool{
+		"Key": true, "Prefix": true, "Marker": true, "NextMarker": true, "StartAfter": true, "KeyMarker": true, "NextKeyMarker": true,
+	}
+)
 
-// hideReserved cuts the gateway's own keys out of a listing and leaves every
-// other byte as it is, but for the count of the keys.
-func hideReserved(raw []byte) ([]byte, error) {
-	if !bytes.Contains(raw, []byte(strings.TrimSuffix(gateway.ReservedPrefix, "/"))) {
+// names are those that a client uses for a bucket, and where it is.
+type names struct {
+	bucket string
+	at     Location
+}
+
+// edit replaces the bytes from begin to end.
+type edit struct {
+	begin, end int
+	text       string
+}
+
+// apply cuts the gateway's own keys out of an answer, puts the client's names
+// in the place of the backend's, and leaves every other byte as it is.
+func (n names) apply(raw []byte) ([]byte, error) {
+	if !n.at.renamed && !bytes.Contains(raw, []byte(strings.TrimSuffix(gateway.ReservedPrefix, "/"))) {
 		return raw, nil
 	}
-	var kept []byte
-	var countAt, countEnd, hidden int
-	decoder := xml.NewDecoder(bytes.NewReader(raw))
-	for depth, copied := 0, 0; ; {
-		begin := int(decoder.InputOffset())
-		token, err := decoder.RawToken()
-		if err != nil {
-			if depth != 0 || begin != len(raw) {
-				return nil, err
-			}
-			kept = append(kept, raw[copied:]...)
-			break
-		}
-		start, isStart := token.(xml.StartElement)
-		switch {
-		case isStart && depth == 1 && listed[start.Name.Local]:
-			end, err := elementEnd(decoder)
-			if err != nil {
-				return nil, err
-			}
-			if namesReserved(raw[begin:end]) {
-				kept, copied, hidden = append(kept, raw[copied:begin]...), end, hidden+1
-			}
-		case isStart && depth == 1 && start.Name.Local == "KeyCount":
-			kept, copied = append(kept, raw[copied:begin]...), begin
-			end, err := elementEnd(decoder)
-			if err != nil {
-				return nil, err
-			}
-			countAt, countEnd = len(kept), len(kept)+end-begin
-		case isStart:
-			depth++
-		default:
-			if _, ended := token.(xml.EndElement); ended {
-				depth--
-			}
-		}
+	s := nameScanner{names: n, decoder: xml.NewDecoder(bytes.NewReader(raw)), raw: raw}
+	if err := s.scan(); err != nil {
+		return nil, err
 	}
-	return recount(kept, countAt, countEnd, hidden), nil
+	var out []byte
+	copied := 0
+	for _, e := range s.edits {
+		out = append(append(out, raw[copied:e.begin]...), e.text...)
+		copied = e.end
+	}
+	return append(out, raw[copied:]...), nil
 }
 
-// elementEnd reads to the end of the element that has just begun.
-func elementEnd(decoder *xml.Decoder) (int, error) {
-	for depth := 1; depth > 0; {
-		token, err := decoder.RawToken()
-		if err != nil {
-			return 0, err
+// nameScanner finds the edits of one answer.
+type nameScanner struct {
+	names
+	raw     []byte
+	decoder *xml.Decoder
+	path    []string
+	edits   []edit
+	// of the open entry: where it begins, how many edits were before it, and
+	// whether it is about a key of the gateway.
+	entryAt, entryEdits int
+	inEntry, reserved   bool
+	hidden              int
+	count               edit // of KeyCount, when there is one
+}
+
+func (s *nameScanner) scan() error {
+	for {
+		begin := int(s.decoder.InputOffset())
+		token, err := s.decoder.RawToken()
+		if errors.Is(err, io.EOF) && len(s.path) == 0 {
+			s.finish()
+			return nil
 		}
-		switch token.(type) {
+		if err != nil {
+			return err
+		}
+		end := int(s.decoder.InputOffset())
+		switch t := token.(type) {
 		case xml.StartElement:
-			depth++
+			s.path = append(s.path, t.Name.Local)
+			if len(s.path) == 2 && listed[t.Name.Local] {
+				s.inEntry, s.reserved, s.entryAt, s.entryEdits = true, false, begin, len(s.edits)
+			}
+		case xml.CharData:
+			s.text(string(t), begin, end)
 		case xml.EndElement:
-			depth--
+			s.path = s.path[:max(0, len(s.path)-1)]
+			if len(s.path) == 1 && s.inEntry {
+				s.closeEntry(end)
+			}
 		}
 	}
-	return int(decoder.InputOffset()), nil
 }
 
-// namesReserved reports whether a listed element is about a key of the gateway,
-// also where the client asked for encoded keys.
-func namesReserved(element []byte) bool {
-	var entry struct{ Key, Prefix string }
-	if xml.Unmarshal(element, &entry) != nil {
-		return true
+func (s *nameScanner) text(text string, begin, end int) {
+	if len(s.path) < 2 {
+		return
 	}
-	name := entry.Key + entry.Prefix // it has one of them
-	plain, err := url.QueryUnescape(name)
-	return isReserved(name) || err == nil && isReserved(plain)
+	element := s.path[len(s.path)-1]
+	switch {
+	case len(s.path) == 2 && bucketElements[element]:
+		s.edits = append(s.edits, edit{begin, end, escapeText(s.bucket)})
+	case len(s.path) == 2 && element == "KeyCount":
+		s.count = edit{begin, end, text}
+	case keyElements[element]:
+		key := cutPrefix(text, s.at.Prefix)
+		plain, err := url.QueryUnescape(key) // the client may have asked for encoded keys
+		s.reserved = s.reserved || isReserved(key) || err == nil && isReserved(plain)
+		if key != text {
+			s.edits = append(s.edits, edit{begin, end, escapeText(key)})
+		}
+	}
 }
 
-// recount takes what is hidden off the element KeyCount of ListObjectsV2.
-func recount(doc []byte, begin, end, hidden int) []byte {
-	var count int
-	if begin == end || hidden == 0 || xml.Unmarshal(doc[begin:end], &count) != nil {
-		return doc
+// closeEntry drops an entry that is about the gateway's own.
+func (s *nameScanner) closeEntry(end int) {
+	s.inEntry = false
+	if s.reserved {
+		s.edits = append(s.edits[:s.entryEdits], edit{s.entryAt, end, ""})
+		s.hidden++
 	}
-	element := "<KeyCount>" + strconv.Itoa(max(count-hidden, 0)) + "</KeyCount>"
-	return append(doc[:begin:begin], append([]byte(element), doc[end:]...)...)
+}
+
+// finish takes what is hidden off the KeyCount of ListObjectsV2, which stands
+// before or after the keys.
+func (s *nameScanner) finish() {
+	count, err := strconv.Atoi(s.count.text)
+	if err == nil && s.hidden > 0 {
+		s.count.text = strconv.Itoa(max(count-s.hidden, 0))
+		s.edits = append(s.edits, s.count)
+	}
+	slices.SortFunc(s.edits, func(a, b edit) int { return cmp.Compare(a.begin, b.begin) })
+}
+
+// cutPrefix takes a prefix off a key, which may be percent-encoded; what is left
+// keeps its encoding.
+func cutPrefix(key, prefix string) string {
+	if rest, ok := strings.CutPrefix(key, prefix); ok {
+		return rest
+	}
+	for i := range len(key) + 1 {
+		if plain, err := url.QueryUnescape(key[:i]); err == nil && plain == prefix {
+			return key[i:]
+		}
+	}
+	return key
+}
+
+func escapeText(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes everything
+	return b.String()
 }

@@ -20,7 +20,7 @@ func (d *Door) createMultipartUpload(x *exchange) error {
 	if err := limits.Types.CheckDeclared(x.header.Get("Content-Type"), x.addr.Key); err != nil {
 		return err
 	}
-	return d.forward(x, x.request())
+	return d.named(x)
 }
 
 // completeDocument is the body of CompleteMultipartUpload

@@ -133,7 +133,7 @@ func operations() []Operation {
 			Headers: join(checksumHeaders, sseCustomerHeaders, []string{"x-amz-mp-object-size"}), Effect: ChangesObject, handle: (*Door).completeMultipartUpload},
 		{Name: "AbortMultipartUpload", Method: "DELETE", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write,
 			Headers: []string{"x-amz-if-match-*"}},
-		{Name: "ListParts", Method: "GET", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Read,
+		{Name: "ListParts", Method: "GET", Level: ObjectLevel, handle: (*Door).named, Tells: []string{"uploadId"}, Action: gateway.Read,
 			Params: []string{"max-parts", "part-number-marker", "encoding-type"}, Headers: sseCustomerHeaders},
 		{Name: "ListMultipartUploads", Method: "GET", Level: BucketLevel, Tells: []string{"uploads"}, Action: gateway.List,
 			Params: []string{"prefix", "delimiter", "encoding-type", "key-marker", "max-uploads", "upload-id-marker"}, handle: (*Door).list},
