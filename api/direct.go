@@ -1,6 +1,9 @@
 package api
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"io"
 	"mime"
 	"net/http"
@@ -45,13 +48,32 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	stored, err := d.Store.Put(r.Context(), id, admitted, PutOptions{
-		ContentType: contentType, Filename: name, AtMost: r.ContentLength, Budget: d.Budget, Now: d.Now(),
+		ContentType: contentType, Filename: name, AtMost: r.ContentLength, Exact: in.size >= 0,
+		Budget: d.Budget, Now: d.Now(),
 	})
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", Root+"/metadata/"+idPath(id))
+	return d.created(w, r, stored)
+}
+
+// created answers with a file that was just stored. ETag and Repr-Digest are the
+// file's (RFC 9110 section 15.3.2, RFC 9530 section 3), not those of the answer.
+func (d *door) created(w http.ResponseWriter, r *http.Request, stored Object) error {
+	h := w.Header()
+	h.Set("Location", Root+"/metadata/"+idPath(stored.Key))
+	describe(h, stored)
 	return writeJSON(w, r, http.StatusCreated, d.fileOf(r, stored))
+}
+
+// describe sets the headers that identify a file's bytes.
+func describe(h http.Header, o Object) {
+	if o.ETag != "" {
+		h.Set("Etag", `"`+o.ETag+`"`)
+	}
+	if sum, err := hex.DecodeString(o.SHA256); err == nil && len(sum) == sha256.Size {
+		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
+	}
 }
 
 // open finds the file in the request. What the headers alone can refuse is

@@ -70,7 +70,7 @@ func (d *door) headFile(w http.ResponseWriter, r *http.Request, mode string) err
 	h := w.Header()
 	h.Set("Content-Type", o.ContentType)
 	h.Set("Content-Length", strconv.FormatInt(o.Size, 10))
-	h.Set("Etag", `"`+o.ETag+`"`)
+	describe(h, o)
 	h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
 	if o.ContentEncoding != "" {
@@ -153,6 +153,9 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 		name = safeNameOf(id)
 	}
 	guardFile(h, mode, name)
+	if resp.StatusCode == http.StatusOK {
+		describe(h, d.known(r, id, resp.Header))
+	}
 	if resp.StatusCode == http.StatusNotModified {
 		notModified(h, r.Header.Get("If-None-Match"))
 	}
@@ -164,6 +167,19 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 		return fmt.Errorf("a download of %s was cut off: %w", id, err)
 	}
 	return nil
+}
+
+// known is what a backend's answer tells of a file's bytes. The SHA-256 of a
+// multipart object is in no header: the metadata has it, if they are of the same
+// bytes.
+func (d *door) known(r *http.Request, id string, answer http.Header) Object {
+	o := objectFrom(id, answer)
+	if o.SHA256 == "" && strings.Contains(o.ETag, "-") {
+		if kept, _, err := d.Store.Head(r.Context(), id); err == nil && kept.ETag == o.ETag {
+			o.SHA256 = kept.SHA256
+		}
+	}
+	return o
 }
 
 // notModified leaves what a 304 may say (RFC 9110 section 15.4.5). A cache

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -14,6 +17,8 @@ import (
 const (
 	// fileField is the name of the form's part that is the file.
 	fileField = "file"
+	// sha256Field is the name of the part that says the file's SHA-256 in hex.
+	sha256Field = "sha256"
 	// formSlack is how much a form may have besides the file: fields, part
 	// headers and boundaries before it, and as much again behind it.
 	formSlack = 64 << 10
@@ -31,12 +36,15 @@ type form struct {
 	file  *multipart.Part
 	// filename and declared are what the file's part says of itself.
 	filename, declared string
-	err                error
+	// hash is of the file; want what the field sha256 says it is, in hex.
+	hash hash.Hash
+	want string
+	err  error
 }
 
 // openForm reads up to the file.
 func openForm(r *http.Request, body io.Reader) (*form, error) {
-	f := &form{gate: &gate{src: body, left: formSlack}}
+	f := &form{gate: &gate{src: body, left: formSlack}, hash: sha256.New()}
 	r.Body = io.NopCloser(f.gate)
 	parts, err := r.MultipartReader()
 	if err != nil {
@@ -54,8 +62,8 @@ func openForm(r *http.Request, body io.Reader) (*form, error) {
 		if name == fileField {
 			return f, f.begin(part)
 		}
-		if _, err := io.Copy(io.Discard, part); err != nil {
-			return nil, formError(err)
+		if err := f.field(name, part); err != nil {
+			return nil, err
 		}
 	}
 	return nil, brokenForm(fmt.Sprintf("it has more than %d fields before the file", maxFields))
@@ -110,6 +118,7 @@ func (f *form) Read(p []byte) (int, error) {
 		return 0, f.err
 	}
 	n, err := f.file.Read(p)
+	f.hash.Write(p[:n])
 	if err == io.EOF {
 		err = f.finish()
 	} else if err != nil {
@@ -129,7 +138,7 @@ func (f *form) finish() error {
 			if _, err := io.Copy(io.Discard, f.gate); err != nil {
 				return formError(err)
 			}
-			return io.EOF
+			return f.verify()
 		}
 		if err != nil {
 			return err
@@ -137,11 +146,50 @@ func (f *form) finish() error {
 		if name == fileField {
 			return brokenForm("it has a second part named " + fileField + ": send one file at a time")
 		}
-		if _, err := io.Copy(io.Discard, part); err != nil {
-			return formError(err)
+		if err := f.field(name, part); err != nil {
+			return err
 		}
 	}
 	return brokenForm(fmt.Sprintf("it has more than %d fields behind the file", maxFields))
+}
+
+// field reads a part that is not the file. Only sha256 means something; what an
+// app adds of its own is let go.
+func (f *form) field(name string, part *multipart.Part) error {
+	if name != sha256Field {
+		_, err := io.Copy(io.Discard, part)
+		if err != nil {
+			return formError(err)
+		}
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(part, 4*sha256.Size))
+	if err != nil {
+		return formError(err)
+	}
+	said := strings.ToLower(strings.TrimSpace(string(text)))
+	if !isSHA256(said) || f.want != "" && f.want != said {
+		return invalidDigest(sha256Field)
+	}
+	f.want = said
+	return nil
+}
+
+// verify compares the file with what the form says of it; io.EOF says that all
+// is well.
+func (f *form) verify() error {
+	if f.want == "" || f.want == hex.EncodeToString(f.hash.Sum(nil)) {
+		return io.EOF
+	}
+	err := gateway.Errorf(gateway.BadDigest, "The file's SHA-256 is not the one in %s.", sha256Field)
+	err.Field = sha256Field
+	return err
+}
+
+// isSHA256 reports a SHA-256 in hex.
+func isSHA256(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == sha256.Size
 }
 
 // formError keeps our own errors, which come from below the form's reader.

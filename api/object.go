@@ -43,6 +43,9 @@ type PutOptions struct {
 	// AtMost is an upper bound of the body's length in bytes, so that a small
 	// file takes a small buffer; -1 when none is known.
 	AtMost int64
+	// Exact says that AtMost is the body's length, so that nothing of it needs
+	// to be kept.
+	Exact bool
 	// Budget is where the buffers come from; nil is no bound.
 	Budget *Budget
 	// Now is the time of the upload, where the backend does not tell its own.

@@ -121,8 +121,16 @@ func (s *Store) readTags(ctx context.Context, key string) (url.Values, error) {
 	return tags, nil
 }
 
-// Get passes the header on as it is.
+// Get passes the header on and asks for the checksum, which S3 gives of whole
+// objects only.
 func (s *Store) Get(ctx context.Context, method, key string, header http.Header) (*http.Response, error) {
+	header = header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if header.Get("Range") == "" {
+		header.Set("X-Amz-Checksum-Mode", "ENABLED")
+	}
 	return s.Client.Do(ctx, backend.Request{Method: method, Bucket: s.Bucket, Key: key, Header: header})
 }
 

@@ -43,7 +43,7 @@ func newReal(t *testing.T, maxSize int64, change ...func(*Store)) *real {
 	bucket := bed.Bucket(t)
 	client := backend.New(backend.Endpoint{
 		Name: bed.Name, URL: bed.Endpoint, Socket: bed.Socket, Region: bed.Region, PathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(bed.AccessKeyID, bed.SecretAccessKey, ""), Trailers: true,
+		Credentials: credentials.NewStaticCredentialsProvider(bed.AccessKeyID, bed.SecretAccessKey, ""), Trailers: true, KeepsFraming: bed.Name == "embedded",
 	}, zerolog.Nop(), time.Now)
 	t.Cleanup(client.Close)
 	store := NewStore(client, bucket, cache.New(cache.Options{Entries: 100, TTL: time.Minute, Now: time.Now}))

@@ -11,9 +11,10 @@ import (
 	"github.com/codeguardians/s3gateway/backend"
 )
 
-// Put is the one upload writer. It fills one buffer; a body that ends within it
-// is a single PutObject with its SHA-256 in front of it, a longer one is a
-// multipart upload whose Complete is sent after the body's end.
+// Put is the one upload writer. A body of known length goes to the backend as it
+// comes (putStream). Any other fills one buffer; if it ends within that, it is a
+// single PutObject with its SHA-256 in front of it, a longer one is a multipart
+// upload whose Complete is sent after the body's end.
 func (s *Store) Put(ctx context.Context, key string, body io.Reader, o PutOptions) (Object, error) {
 	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
 	defer change.Done(false)
@@ -24,6 +25,9 @@ func (s *Store) Put(ctx context.Context, key string, body io.Reader, o PutOption
 }
 
 func (s *Store) put(ctx context.Context, key string, body io.Reader, o PutOptions) (Object, error) {
+	if s.streams(o) {
+		return s.putStream(ctx, key, body, o)
+	}
 	want := o.Budget.partSize(1)
 	if o.AtMost >= 0 {
 		want = min(want, max(o.AtMost, 1))
