@@ -3,6 +3,11 @@ package proxy
 import (
 	"encoding/xml"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // listBucketsResult is the answer of ListBuckets
@@ -35,20 +40,69 @@ type bucketEntry struct {
 // listBuckets shows the buckets that are exposed. The owner is the gateway: the
 // backend's account is nobody's business.
 func (d *Door) listBuckets(x *exchange) error {
+	shown := listBucketsResult{Xmlns: xmlns, Owner: &owner{ID: hostID, DisplayName: hostID}}
 	var all listBucketsResult
-	if err := d.fetch(x, x.request(), &all); err != nil {
-		return err
+	req := x.request()
+	if len(d.Buckets.Mapped) > 0 {
+		req.Query = nil // the pages are the gateway's own
 	}
-	shown := listBucketsResult{
-		Xmlns: xmlns, Owner: &owner{ID: hostID, DisplayName: hostID},
-		ContinuationToken: all.ContinuationToken, Prefix: all.Prefix,
+	if err := d.fetch(x, req, &all); err != nil {
+		return err
 	}
 	for _, b := range all.Buckets.Bucket {
 		if d.Buckets.Visible(b.Name) {
 			shown.Buckets.Bucket = append(shown.Buckets.Bucket, b)
 		}
 	}
-	return x.answerXML(http.StatusOK, shown)
+	if len(d.Buckets.Mapped) == 0 {
+		shown.ContinuationToken, shown.Prefix = all.ContinuationToken, all.Prefix
+		return x.answerXML(http.StatusOK, shown)
+	}
+	shown.Buckets.Bucket = append(shown.Buckets.Bucket, d.mappedBuckets(all.Buckets.Bucket)...)
+	return x.answerXML(http.StatusOK, shown.page(x.query))
+}
+
+// mappedBuckets are the rows of the bucket map. One has its backend's date where
+// that is known; the epoch stands for a date that nobody was asked for.
+func (d *Door) mappedBuckets(known []bucketEntry) []bucketEntry {
+	dates := map[string]string{}
+	for _, b := range known {
+		dates[b.Name] = b.CreationDate
+	}
+	var rows []bucketEntry
+	for name, m := range d.Buckets.Mapped {
+		entry := bucketEntry{Name: name, CreationDate: "1970-01-01T00:00:00.000Z"}
+		if date := dates[m.Bucket]; date != "" && m.Backend == d.Buckets.Client {
+			entry.CreationDate = date
+		}
+		rows = append(rows, entry)
+	}
+	return rows
+}
+
+// page cuts the page that was asked for out of all buckets, by name. The token
+// of the next page is the last name of this one.
+func (r listBucketsResult) page(query []signer.Param) listBucketsResult {
+	all := r.Buckets.Bucket
+	slices.SortFunc(all, func(a, b bucketEntry) int { return strings.Compare(a.Name, b.Name) })
+	r.Prefix = get(query, "prefix")
+	after := get(query, "continuation-token")
+	most, err := strconv.Atoi(get(query, "max-buckets"))
+	if err != nil || most < 1 {
+		most = len(all)
+	}
+	r.Buckets.Bucket = nil
+	for _, b := range all {
+		if b.Name <= after || !strings.HasPrefix(b.Name, r.Prefix) {
+			continue
+		}
+		if len(r.Buckets.Bucket) == most {
+			r.ContinuationToken = r.Buckets.Bucket[most-1].Name
+			break
+		}
+		r.Buckets.Bucket = append(r.Buckets.Bucket, b)
+	}
+	return r
 }
 
 // createBucket makes a bucket where every bucket is exposed. The document's
