@@ -300,7 +300,7 @@ func TestWhereLinksLead(t *testing.T) {
 		link       string // its beginning; "" for 503
 	}{
 		{"PUBLIC_URL", "evil.example", func(o *Options) { o.PublicURL = public }, false, "https://files.example/gw" + Root + "/download/uploads/a%20b", "https://files.example/files/uploads/a%20b?"},
-		{"a CDN", "localhost", func(o *Options) { o.CDNBaseURL = cdn }, false, "https://cdn.example/uploads/a%20b", "http://localhost/files/uploads/a%20b?"},
+		{"a CDN", "localhost", func(o *Options) { o.CDNBaseURL = cdn }, false, "https://cdn.example/uploads/a%20b", "https://cdn.example/uploads/a%20b"},
 		{"loopback", "127.0.0.1:8000", nil, false, "http://127.0.0.1:8000" + Root + "/download/uploads/a%20b", "http://127.0.0.1:8000/files/"},
 		{"loopback, IPv6 and TLS", "[::1]:8000", nil, true, "https://[::1]:8000" + Root + "/download/uploads/a%20b", "https://[::1]:8000/files/"},
 		{"a Host that anybody may send", "evil.example", nil, false, Root + "/download/uploads/a%20b", ""},

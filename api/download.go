@@ -198,14 +198,19 @@ func notModified(h http.Header, asked string) {
 // guardFile keeps a file that somebody uploaded from acting in the gateway's
 // origin, and out of shared caches.
 func guardFile(h http.Header, mode, filename string) {
-	essence, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	if !inlineTypes[strings.ToLower(strings.TrimSpace(essence))] {
-		mode = "attachment"
-	}
-	h.Set("Content-Disposition", contentDisposition(mode, filename))
+	h.Set("Content-Disposition", contentDisposition(shown(mode, h.Get("Content-Type")), filename))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cache-Control", "private, no-cache")
+}
+
+// shown is the disposition that a type may have.
+func shown(mode, contentType string) string {
+	essence, _, _ := strings.Cut(contentType, ";")
+	if !inlineTypes[strings.ToLower(strings.TrimSpace(essence))] {
+		return "attachment"
+	}
+	return mode
 }
 
 func dispositionOf(r *http.Request) (string, error) {

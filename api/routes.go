@@ -39,6 +39,7 @@ func (d *door) routes() []route {
 			"POST": {name: "DirectUpload", handle: acceptsJSON(d.direct)},
 			"PUT":  {name: "DirectUpload", handle: acceptsJSON(d.direct)}}},
 		{"/presigned", map[string]operation{"POST": {name: "PresignUpload", handle: acceptsJSON(d.presignUpload)}}},
+		{"/complete/{id:.*}", map[string]operation{"POST": {name: "CompleteUpload", handle: acceptsJSON(d.complete)}}},
 		{"/list", map[string]operation{"GET": {name: "ListFiles", handle: acceptsJSON(d.list)}}},
 		{"/health", map[string]operation{"GET": {name: "Health", handle: d.health, public: true}}},
 		{"/download/{id:.*}" + linkSuffix, map[string]operation{"GET": {name: "PresignDownload", handle: acceptsJSON(d.presignDownload)}}},
@@ -134,7 +135,7 @@ func (d *door) cors(next http.Handler) http.Handler {
 		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "DELETE"},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
-			"Last-Modified", "Location", "Retry-After", "X-Cache"},
+			"Last-Modified", "Location", "Repr-Digest", "Retry-After", "X-Cache"},
 		MaxAge: 600,
 	}).Handler(next)
 }

@@ -1,0 +1,68 @@
+package api
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// signForm makes a form that a browser can POST without a script
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html).
+// Its policy names every field with its one value, and the bounds of the size.
+func (d *door) signForm(r *http.Request, key string, p promise, now time.Time) (url string, fields map[string]string, err error) {
+	u, credential, err := d.s3Door(r)
+	if err != nil {
+		return "", nil, err
+	}
+	now = now.UTC()
+	day := now.Format("20060102")
+	scope := day + "/" + d.Region + "/s3/aws4_request"
+	fields = map[string]string{
+		"key": key, "Content-Type": p.contentType, "x-amz-algorithm": "AWS4-HMAC-SHA256",
+		"x-amz-credential": credential.AccessKeyID + "/" + scope, "x-amz-date": now.Format("20060102T150405Z"),
+	}
+	if p.sha256 != "" {
+		fields["x-amz-checksum-sha256"] = base64SHA256(p.sha256)
+	}
+	least, most := d.sizeRange(key, p)
+	conditions := []any{map[string]string{"bucket": d.Bucket}, []any{"content-length-range", least, most}}
+	for name, value := range fields {
+		conditions = append(conditions, map[string]string{name: value})
+	}
+	document, err := json.Marshal(map[string]any{
+		"expiration": timestamp(now.Add(time.Duration(p.life) * time.Second)), "conditions": conditions,
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	fields["policy"] = base64.StdEncoding.EncodeToString(document)
+	signing := []byte("AWS4" + credential.SecretAccessKey)
+	for _, word := range []string{day, d.Region, "s3", "aws4_request", fields["policy"]} {
+		signing = hmacOf(signing, word)
+	}
+	fields["x-amz-signature"] = hex.EncodeToString(signing)
+	u.Path = "/" + d.Bucket
+	return u.String(), fields, nil
+}
+
+// sizeRange is the sizes in bytes that a form takes: the promised one, or any
+// that the policy and one request allow.
+func (d *door) sizeRange(key string, p promise) (least, most int64) {
+	if p.size != nil {
+		return *p.size, *p.size
+	}
+	if limit := d.Policy.Limits(d.Bucket, key).MaxSize; limit > 0 {
+		return 0, min(limit, maxSinglePut)
+	}
+	return 0, maxSinglePut
+}
+
+func hmacOf(key []byte, text string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
+}

@@ -1,0 +1,184 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// uploadLink is the answer to a request for an upload URL.
+type uploadLink struct {
+	URL       string            `json:"upload_url"`
+	FileURL   string            `json:"file_url"`
+	ID        string            `json:"file_id"`
+	Filename  string            `json:"filename"`
+	ExpiresIn int               `json:"expires_in"`
+	ExpiresAt string            `json:"expires_at"`
+	Method    string            `json:"method"`
+	Headers   map[string]string `json:"headers"`          // what the client must send along
+	Fields    map[string]string `json:"fields,omitempty"` // of a form, before its file
+}
+
+// promise is what a client says of the file that it is going to send. All of it
+// is signed into the link, so that the S3 door takes nothing else.
+type promise struct {
+	filename    string
+	contentType string
+	method      string // PUT or POST
+	size        *int64 // nil for any that is allowed
+	sha256      string // in hex, "" for any
+	life        int    // of the link, in seconds
+}
+
+// presignUpload gives a URL of the S3 door to send one file to. What is promised
+// is judged now; the bytes are judged on the wire, by the same policy.
+func (d *door) presignUpload(w http.ResponseWriter, r *http.Request) error {
+	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
+		return err
+	}
+	p, err := d.readPromise(r)
+	if err != nil {
+		return err
+	}
+	id, err := d.prefix.newID(d.Random, d.Now(), safeName(p.filename))
+	if err != nil {
+		return err
+	}
+	if p.contentType, err = d.admitLink(r, id, p); err != nil {
+		return err
+	}
+	now := d.Now()
+	link := uploadLink{
+		FileURL: d.fileURL(r, id), ID: id, Filename: p.filename, ExpiresIn: p.life,
+		ExpiresAt: timestamp(now.Add(time.Duration(p.life) * time.Second)),
+		Method:    p.method, Headers: map[string]string{},
+	}
+	if p.method == http.MethodPost {
+		link.URL, link.Fields, err = d.signForm(r, id, p, now)
+	} else {
+		header := p.header()
+		for name := range header {
+			link.Headers[name] = header.Get(name)
+		}
+		link.URL, err = d.sign(r, http.MethodPut, id, nil, header, p.life, now)
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, link)
+}
+
+func (d *door) readPromise(r *http.Request) (p promise, err error) {
+	var expires *int64
+	err = readJSON(r, map[string]any{
+		"filename": &p.filename, "content_type": &p.contentType, "expires_in": &expires,
+		"size": &p.size, "sha256": &p.sha256, "method": &p.method,
+	})
+	if err != nil {
+		return p, err
+	}
+	if p.filename, err = cleanFilename(p.filename); err != nil {
+		return p, err
+	}
+	if p.life, err = d.life(expires); err != nil {
+		return p, err
+	}
+	switch p.method {
+	case "":
+		p.method = http.MethodPut
+	case http.MethodPut, http.MethodPost:
+	default:
+		return p, invalid(gateway.UnprocessableValue, "method", "must be PUT or POST")
+	}
+	p.sha256 = strings.ToLower(p.sha256)
+	if p.sha256 != "" && !isSHA256(p.sha256) {
+		return p, invalid(gateway.UnprocessableValue, "sha256", "is not a SHA-256 in hex")
+	}
+	return p, p.settleSize()
+}
+
+// settleSize pins an empty file by its hash: a length of 0 is not signed by
+// every client's library, and this one's.
+func (p *promise) settleSize() error {
+	if p.size == nil {
+		return nil
+	}
+	if *p.size < 0 {
+		return invalid(gateway.UnprocessableValue, "size", "must not be negative")
+	}
+	if *p.size > maxSinglePut {
+		return invalid(gateway.UnprocessableValue, "size", "must be at most %d: one request holds no more", int64(maxSinglePut))
+	}
+	if *p.size > 0 {
+		return nil
+	}
+	if p.sha256 != "" && p.sha256 != signer.EmptyHash {
+		return invalid(gateway.UnprocessableValue, "sha256", "is not that of an empty file")
+	}
+	p.sha256 = signer.EmptyHash
+	return nil
+}
+
+// header is what a PUT must carry. The hash is there twice: in
+// x-amz-content-sha256 every store compares it, from x-amz-checksum-sha256 the
+// store keeps it with the object.
+func (p *promise) header() http.Header {
+	h := http.Header{"Content-Type": {p.contentType}}
+	if p.size != nil && *p.size > 0 {
+		h.Set("Content-Length", strconv.FormatInt(*p.size, 10))
+	}
+	if p.sha256 != "" {
+		h.Set("X-Amz-Content-Sha256", p.sha256)
+		h.Set(checksumSHA, base64SHA256(p.sha256))
+	}
+	return h
+}
+
+func base64SHA256(inHex string) string {
+	raw, _ := hex.DecodeString(inHex) // it was checked
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+// admitLink judges what is declared of a file that is to come, and gives the
+// type that the link is signed for.
+func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) {
+	if err := d.may(r, gateway.Write, id); err != nil {
+		return "", err
+	}
+	declared := p.contentType
+	if declared == "" {
+		byExtension, ok := policy.TypeByExtension(id)
+		if !ok {
+			return "", invalid(gateway.UnprocessableValue, "content_type", "is missing, and the filename's extension names no type")
+		}
+		declared = byExtension
+	}
+	if !validHeaderValue(declared) {
+		return "", invalid(gateway.UnprocessableValue, "content_type", "is not a media type")
+	}
+	limits := d.Policy.Limits(d.Bucket, id)
+	if p.size != nil {
+		if err := limits.CheckSize(*p.size); err != nil {
+			return "", err
+		}
+	}
+	return declared, limits.Types.CheckDeclared(declared, id)
+}
+
+// complete answers for a file that came by a link as direct upload does. The
+// bytes were judged on their way, so there is nothing to check but that they
+// came.
+func (d *door) complete(w http.ResponseWriter, r *http.Request) error {
+	o, err := d.head(w, r)
+	if err != nil {
+		return err
+	}
+	return d.created(w, r, o)
+}
