@@ -187,7 +187,10 @@ func TestRangesAndConditions(t *testing.T) {
 	}{
 		{"a range", http.Header{"Range": {"bytes=2-4"}}, 206, "234"},
 		{"the last bytes", http.Header{"Range": {"bytes=-3"}}, 206, "789"},
-		{"two ranges give the whole", http.Header{"Range": {"bytes=0-1,4-5"}}, 200, "0123456789"},
+		{"ranges that overlap give the whole", http.Header{"Range": {"bytes=0-4,4-5"}}, 200, "0123456789"},
+		{"too many ranges give the whole", http.Header{"Range": {"bytes=0-0" + strings.Repeat(",2-2", 16)}}, 200, "0123456789"},
+		{"ranges that cannot be read give the whole", http.Header{"Range": {"bytes=0-1,x-5"}}, 200, "0123456789"},
+		{"ranges of another version", http.Header{"Range": {"bytes=0-1,4-5"}, "If-Range": {`"old"`}}, 200, "0123456789"},
 		{"another unit gives the whole", http.Header{"Range": {"lines=0-1"}}, 200, "0123456789"},
 		{"a matching If-Range", http.Header{"Range": {"bytes=2-4"}, "If-Range": {`"e"`}}, 206, "234"},
 		{"an If-Range of another version", http.Header{"Range": {"bytes=2-4"}, "If-Range": {`"old"`}}, 200, "0123456789"},

@@ -53,6 +53,9 @@ func (d *door) download(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Read, id); err != nil {
 		return err
 	}
+	if served, err := d.serveRanges(w, r, id, mode, header); served || err != nil {
+		return err
+	}
 	resp, err := d.fetch(r, id, header)
 	if err != nil {
 		return err
@@ -112,8 +115,7 @@ func (d *door) fetch(r *http.Request, id string, header http.Header) (*http.Resp
 	return d.Store.Get(r.Context(), r.Method, id, header)
 }
 
-// singleRange is the Range of a GET when it asks for one range of bytes. Of
-// several the whole file is given, as RFC 9110 section 14.2 allows and S3 does.
+// singleRange is the Range of a GET when it asks for one range of bytes.
 func singleRange(r *http.Request) string {
 	values := r.Header.Values("Range")
 	if r.Method != http.MethodGet || len(values) != 1 {
