@@ -170,10 +170,17 @@ func copyAnswer(to, from http.Header) {
 func copyAmz(to, from http.Header) {
 	for name, values := range from {
 		lower := strings.ToLower(name)
-		if strings.HasPrefix(lower, "x-amz-") && lower != "x-amz-request-id" && lower != "x-amz-id-2" && lower != "x-amz-meta-s3gateway-mark" {
+		if strings.HasPrefix(lower, "x-amz-") && !ownAnswer(lower) {
 			to[answeredName(name, lower)] = values
 		}
 	}
+}
+
+// ownAnswer reports headers that are not the client's to see: request ids are the
+// gateway's own, and so is its metadata. A client that copies an object with
+// the metadata it was shown would be refused for them.
+func ownAnswer(lower string) bool {
+	return lower == "x-amz-request-id" || lower == "x-amz-id-2" || strings.HasPrefix(lower, "x-amz-meta-s3gateway-")
 }
 
 // answeredName gives user metadata their names in lower case, as S3 answers:
