@@ -30,6 +30,7 @@ func (l *loader) resolve() {
 			c.ExposeBuckets = []string{c.BucketName}
 		}
 	}
+	l.resolveSections()
 	for _, path := range []*string{&c.DataDir, &c.ConfigFile, &c.TLSCertFile, &c.TLSKeyFile, &c.TLSClientCAFile, &c.S3CAFile} {
 		if *path != "" {
 			*path = l.absolute(*path)
@@ -146,8 +147,8 @@ func (l *loader) checkToken() {
 // checkAuth refuses a door that nobody could pass.
 func (l *loader) checkAuth() {
 	c := l.cfg
-	if l.usable("UPLOAD_AUTH", "API_KEYS", "OIDC_ISSUER") && c.UploadAuth == "required" && len(c.APIKeys) == 0 && c.OIDCIssuer == "" {
-		l.against("UPLOAD_AUTH", "no API_KEYS are set, so nobody could pass", "set API_KEYS=name=key, or remove UPLOAD_AUTH")
+	if l.usable("UPLOAD_AUTH", "API_KEYS", "OIDC_ISSUER") && c.UploadAuth == "required" && !c.HasAPIKeys() && c.OIDCIssuer == "" {
+		l.against("UPLOAD_AUTH", "no API_KEYS are set, so nobody could pass", "set API_KEYS=name=key or api_keys of a caller, or remove UPLOAD_AUTH")
 	}
 }
 
@@ -185,11 +186,15 @@ func (l *loader) warnOdd() {
 	if open && !allLoopback(c.ListenAddrs) {
 		l.warn("UPLOAD_AUTH", l.values["UPLOAD_AUTH"].where, "none: anybody who reaches LISTEN_ADDR can upload, read and delete; set API_KEYS and remove it")
 	}
-	if open && len(c.APIKeys) > 0 {
-		l.warn("UPLOAD_AUTH", l.values["UPLOAD_AUTH"].where, "none: requests without a key are served too, although API_KEYS is set")
+	if open && c.HasAPIKeys() {
+		l.warn("UPLOAD_AUTH", l.values["UPLOAD_AUTH"].where, "none: requests without a key are served too, although there are API keys")
 	}
 	if c.S3Enabled == EnabledTrue && c.GatewayAccessKeyID == "" {
-		l.warn("GATEWAY_ACCESS_KEY_ID", "", "not set: the S3 door refuses everyone and links cannot be made; set it and GATEWAY_SECRET_ACCESS_KEY")
+		s3Door := "the S3 door refuses everyone and "
+		if slices.ContainsFunc(c.Callers, func(k Caller) bool { return len(k.AccessKeys) > 0 }) {
+			s3Door = ""
+		}
+		l.warn("GATEWAY_ACCESS_KEY_ID", "", "not set: "+s3Door+"links cannot be made; set it and GATEWAY_SECRET_ACCESS_KEY")
 	}
 	if c.AccessKeyID != "" && c.CredentialsSecretID != "" {
 		l.warn("S3_CREDENTIALS_SECRET_ID", l.values["S3_CREDENTIALS_SECRET_ID"].where, "not used: S3_ACCESS_KEY_ID counts first")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -187,12 +188,25 @@ type Config struct {
 	// 1 h. 0: they are cut at once.
 	ShutdownTimeout time.Duration
 
+	// Backends, Buckets and Callers are the sections of ConfigFile; empty
+	// without one.
+	Backends []Backend
+	Buckets  []Bucket
+	Callers  []Caller
+
 	// sources says of each setting that was given where it was.
 	sources map[string]string
 }
 
 // Embedded reports whether the backend is the embedded store.
 func (c *Config) Embedded() bool { return c.S3Enabled == EnabledUnset }
+
+// HasAPIKeys reports whether the REST door has keys, of API_KEYS or of a
+// caller. Expired and disabled ones count: a door does not open because its last
+// key ends.
+func (c *Config) HasAPIKeys() bool {
+	return len(c.APIKeys) > 0 || slices.ContainsFunc(c.Callers, func(k Caller) bool { return len(k.APIKeys) > 0 })
+}
 
 // Incomplete says what is missing before objects can be served, nil when
 // nothing is. The process starts all the same: both doors answer 503 and health

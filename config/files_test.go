@@ -83,7 +83,7 @@ func TestYAMLRefusals(t *testing.T) {
 		{"unknown", "log_level: info\n\n  # c\nmax_filesize: 1\n", "c.yaml:4:1: max_filesize: unknown; did you mean max_file_size?"},
 		{"upper case", "MAX_FILE_SIZE: 1\n", "c.yaml:1:1: MAX_FILE_SIZE: unknown; did you mean max_file_size?"},
 		{"nothing near", "frobnicate: 1\n", "c.yaml:1:1: frobnicate: unknown; see"},
-		{"a section to come", "callers: []\n", "c.yaml:1:1: callers: not available in this version; remove it"},
+		{"a section to come", "limits: []\n", "c.yaml:1:1: limits: not available in this version; remove it"},
 		{"itself", "config_file: d.yaml\n", "c.yaml:1:1: config_file: names the file"},
 		{"twice", "log_level: info\nlog_level: debug\n", "c.yaml:2:1: not YAML; "},
 		{"a list for one value", "max_file_size: [1, 2]\n", "c.yaml:1:16: max_file_size: not a plain value; write a single value"},
@@ -109,8 +109,8 @@ func TestYAMLRefusals(t *testing.T) {
 
 func TestEmptyYAMLIsFine(t *testing.T) {
 	for _, src := range []string{"", "\n", "# only a comment\n", "---\n", "~\n"} {
-		if values, problems := parseYAML("c.yaml", src); len(values)+len(problems) > 0 {
-			t.Errorf("%q: %v %v", src, values, problems)
+		if y := parseYAML("c.yaml", src, outside{}); len(y.values)+len(y.problems) > 0 {
+			t.Errorf("%q: %v %v", src, y.values, y.problems)
 		}
 	}
 }
@@ -141,15 +141,18 @@ func FuzzDotenv(f *testing.F) {
 
 func FuzzYAML(f *testing.F) {
 	f.Add("max_file_size: 10MiB\nallowed_file_types: [a, b]\n")
+	f.Add("callers:\n  - name: a\n    access_keys: [{id: AKx, secret_env: X}]\n    grants: [{bucket: '*', actions: [read], from: [10.0.0.0/8]}]\n")
+	f.Add("buckets: [{name: abc, prefix: x/, public: read}]\nbackends:\n- {name: b, region: r}\n")
 	f.Add("? [a]\n: &x *x\n---\n<<: !!str |\n x")
 	f.Fuzz(func(t *testing.T, src string) {
-		values, problems := parseYAML("c.yaml", src)
-		for name := range values {
+		nothing := func(string) (string, error) { return "", errors.New("nothing") }
+		y := parseYAML("c.yaml", src, outside{file: nothing, env: nothing})
+		for name := range y.values {
 			if _, known := find(name); !known {
 				t.Fatalf("took %q", name)
 			}
 		}
-		for _, p := range problems {
+		for _, p := range y.problems {
 			if !strings.HasPrefix(p.Name, "c.yaml") {
 				t.Fatalf("no place: %v", p)
 			}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,6 +39,8 @@ func Load(o Options) (*Config, []Warning, error) {
 		cfg:    &Config{sources: map[string]string{}},
 		values: map[string]given{},
 		bad:    map[string]bool{},
+		others: map[string]string{},
+		taken:  map[string]bool{},
 	}
 	var err error
 	if l.dir, err = filepath.Abs(o.Dir); err != nil {
@@ -51,6 +54,9 @@ func Load(o Options) (*Config, []Warning, error) {
 	}
 	l.resolve()
 	l.check()
+	l.checkSections()
+	// A variable that an entry names is no misspelt setting.
+	l.warnings = slices.DeleteFunc(l.warnings, func(w Warning) bool { return l.taken[w.Name] })
 	if len(l.problems) > 0 {
 		return nil, l.warnings, l.problems
 	}
@@ -65,6 +71,10 @@ type loader struct {
 	bad      map[string]bool // names with a problem: no check builds on them
 	problems Problems
 	warnings []Warning
+	// others are the variables that are no settings, for entries that name
+	// them; taken are those that one does.
+	others map[string]string
+	taken  map[string]bool
 }
 
 // offer takes a value if no earlier source gave one.
@@ -83,7 +93,11 @@ func (l *loader) warn(name, where, text string) {
 func (l *loader) environment(environ []string) {
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
-		if _, known := find(name); known {
+		_, known := find(name)
+		if !known {
+			l.others[name] = text
+		}
+		if known {
 			l.offer(name, given{text: text})
 		} else if variableName(name) && looksOurs(name) {
 			l.warnUnknown(name, "")
@@ -114,6 +128,9 @@ func (l *loader) dotenv(path string) {
 		if _, known := find(name); known {
 			l.offer(name, d.values[name])
 		} else {
+			if l.others[name] == "" {
+				l.others[name] = d.values[name].text
+			}
 			l.warnUnknown(name, d.values[name].where)
 		}
 	}
@@ -133,11 +150,44 @@ func (l *loader) yaml(flag string) {
 		l.problems = append(l.problems, fileProblem(path, err))
 		return
 	}
-	values, problems := parseYAML(path, src)
-	l.problems = append(l.problems, problems...)
+	y := parseYAML(path, src, outside{file: l.secretFile, env: l.secretVariable})
+	l.problems = append(l.problems, y.problems...)
 	for _, s := range settings {
-		l.offer(s.name, values[s.name])
+		l.offer(s.name, y.values[s.name])
 	}
+	l.cfg.Backends, l.cfg.Buckets, l.cfg.Callers = y.backends, y.buckets, y.callers
+}
+
+// secretFile reads a secret that is mounted as a file. The path is not shown:
+// somebody may have written the secret there.
+func (l *loader) secretFile(path string) (string, error) {
+	if err := checkPath(path); err != nil {
+		return "", err
+	}
+	src, err := readFile(l.absolute(path))
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	if err != nil {
+		return "", fmt.Errorf("the file cannot be read: %w", err)
+	}
+	if strings.TrimSpace(src) == "" {
+		return "", errors.New("the file is empty")
+	}
+	return src, nil
+}
+
+// secretVariable gives a variable that is no setting.
+func (l *loader) secretVariable(name string) (string, error) {
+	if !variableName(name) {
+		return "", errors.New("not the name of a variable")
+	}
+	l.taken[name] = true
+	if text := l.others[name]; text != "" {
+		return text, nil
+	}
+	return "", errors.New("the variable is not set")
 }
 
 // readFile reads a small text file.

@@ -234,16 +234,28 @@ var mediaType = kind[string]{
 // prefix reads a key prefix whose every segment any store takes.
 var prefix = textOf("accepted: segments with single slashes between them, none of them empty, . or .., for example uploads or team/uploads", checkPrefix)
 
+// embeddedTemp is where the embedded store keeps what is not finished.
+const embeddedTemp = ".sgwtmp"
+
 // reservedSegments are first segments that are not for uploads: the gateway's
 // own, the embedded store's, and the paths of the upload API, under which an id
 // would be another call.
 var reservedSegments = map[string]bool{
-	strings.TrimSuffix(gateway.ReservedPrefix, "/"): true, ".sgwtmp": true,
+	strings.TrimSuffix(gateway.ReservedPrefix, "/"): true, embeddedTemp: true,
 	"direct": true, "presigned": true, "download": true, "metadata": true, "list": true, "health": true,
 	"complete": true, "copy": true, "delete": true, "resumable": true, "openapi.json": true,
 }
 
 func checkPrefix(text string) error {
+	if first, _, _ := strings.Cut(text, "/"); reservedSegments[first] {
+		return errors.New(first + " is reserved")
+	}
+	return checkFolder(text)
+}
+
+// checkFolder refuses segments that not every store keeps, and those that the
+// gateway and the embedded store have for themselves.
+func checkFolder(text string) error {
 	if len(text) > 256 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 		return errors.New("longer than 256 bytes, or not plain text")
 	}
@@ -253,7 +265,7 @@ func checkPrefix(text string) error {
 			return errors.New("has an empty, . or .. segment")
 		case len(segment) > 255:
 			return errors.New("has a segment of more than 255 bytes")
-		case i == 0 && reservedSegments[segment]:
+		case i == 0 && (segment+"/" == gateway.ReservedPrefix || segment == embeddedTemp):
 			return errors.New(segment + " is reserved")
 		}
 	}

@@ -37,24 +37,39 @@ func serviceLink(name string) bool {
 // suggestion names the nearest known setting, written by style, or gives
 // otherwise when none is near.
 func suggestion(name string, style func(string) string, otherwise string) string {
-	best, far := nearest(strings.ToUpper(name))
+	return suggestFrom(settingNames(), strings.ToUpper(name), style, otherwise)
+}
+
+// suggestFrom is suggestion among some names.
+func suggestFrom(names []string, name string, style func(string) string, otherwise string) string {
+	best, far := nearestOf(names, name)
 	if far > max(2, len(name)/4) {
 		return otherwise
 	}
 	return "did you mean " + style(best) + "?"
 }
 
-// nearest gives the known name with the least edit distance. A name that goes on
+func settingNames() []string {
+	names := make([]string, len(settings))
+	for i, s := range settings {
+		names[i] = s.name
+	}
+	return names
+}
+
+func nearest(name string) (string, int) { return nearestOf(settingNames(), name) }
+
+// nearestOf gives the name with the least edit distance. A name that goes on
 // where the unknown one stops (S3_ENDPOINT) is one edit away.
-func nearest(name string) (string, int) {
+func nearestOf(names []string, name string) (string, int) {
 	best, least := "", len(name)+longest
-	for _, s := range settings {
-		d := distance(name, s.name)
-		if len(name) > 3 && strings.HasPrefix(s.name, name+"_") {
+	for _, known := range names {
+		d := distance(name, known)
+		if len(name) > 3 && strings.HasPrefix(known, name+"_") {
 			d = min(d, 1)
 		}
 		if d < least {
-			best, least = s.name, d
+			best, least = known, d
 		}
 	}
 	return best, least

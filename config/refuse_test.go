@@ -155,7 +155,7 @@ func TestWarnings(t *testing.T) {
 		{"one letter off without our beginning", "SHUTDOWN_TIMEOUTS=x", "did you mean SHUTDOWN_TIMEOUT?"},
 		{"UPLOAD_DIR", "UPLOAD_DIR=/srv/uploads", "UPLOAD_DIR: does nothing here"},
 		{"open to the network", "UPLOAD_AUTH=none LISTEN_ADDR=0.0.0.0:8000", "anybody who reaches LISTEN_ADDR"},
-		{"open though keys are set", "UPLOAD_AUTH=none API_KEYS=ci=0123456789abcdef", "although API_KEYS is set"},
+		{"open though keys are set", "UPLOAD_AUTH=none API_KEYS=ci=0123456789abcdef", "although there are API keys"},
 		{"no key for the S3 door", "S3_ENABLED=true", "the S3 door refuses everyone"},
 		{"image/jpg", "ALLOWED_FILE_TYPES=image/jpg", "write image/jpeg"},
 		{"everybody is a proxy", "TRUSTED_PROXIES=0.0.0.0/0", "every client can claim any address"},

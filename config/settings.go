@@ -97,7 +97,7 @@ var settings = []setting{
 		meaning: "folder of the embedded store and of generated keys",
 		value:   of(func(c *Config) *string { return &c.DataDir }, file)},
 	{name: configFileName,
-		meaning: "YAML file with settings by their names in lower case",
+		meaning: "YAML file with settings by their names in lower case, and the sections backends, buckets and callers (docs/policy.md)",
 		value:   of(func(c *Config) *string { return &c.ConfigFile }, file)},
 	{name: "PUBLIC_URL", derived: "the request's Host when loopback",
 		meaning: "how clients reach the gateway; used in links",

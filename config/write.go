@@ -8,7 +8,8 @@ import (
 )
 
 // Write prints every setting as it is in force, one per line: name, value,
-// source. Secrets are [redacted]; what is not set is "-". The error is w's.
+// source; then the entries of the YAML file. Secrets are [redacted]; what is not
+// set is "-". The error is w's.
 func (c *Config) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
@@ -21,7 +22,18 @@ func (c *Config) Write(w io.Writer) error {
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", s.name, text, c.Source(s.name))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	lines := showEntries("backend", c.Backends, backendMembers, func(b *Backend) *string { return &b.Where })
+	lines = append(lines, showEntries("bucket", c.Buckets, bucketMembers, func(b *Bucket) *string { return &b.Where })...)
+	lines = append(lines, showEntries("caller", c.Callers, callerMembers, func(k *Caller) *string { return &k.Where })...)
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Reference prints a Markdown table of every setting: name, default, meaning.

@@ -14,17 +14,37 @@ import (
 
 // laterSections are names that the file will have beside the settings. Until
 // one is read it is refused by name, not as a typing error.
-var laterSections = []string{"callers", "grants", "buckets", "backends", "limits"}
+var laterSections = []string{"grants", "limits"}
 
-// parseYAML reads a file of settings. It works on the syntax tree, because a
+// section reads one list of entries into the reader.
+var sections = map[string]func(y *yamlReader, n ast.Node){
+	"backends": func(y *yamlReader, n ast.Node) {
+		y.backends = entries(y, n, "backends", backendMembers, func(b *Backend) *string { return &b.Where })
+	},
+	"buckets": func(y *yamlReader, n ast.Node) {
+		y.buckets = entries(y, n, "buckets", bucketMembers, func(b *Bucket) *string { return &b.Where })
+	},
+	"callers": func(y *yamlReader, n ast.Node) {
+		y.callers = entries(y, n, "callers", callerMembers, func(c *Caller) *string { return &c.Where })
+	},
+}
+
+// outside is how entries get at secrets that do not stand in the file. Errors
+// show no content.
+type outside struct {
+	file func(path string) (string, error)
+	env  func(name string) (string, error)
+}
+
+// parseYAML reads a file of settings and sections. It works on the syntax tree, because a
 // decoder would turn 010 or 1e3 into other numbers before a setting's own rules
 // see them, and because every refusal names line and column.
-func parseYAML(file, src string) (map[string]given, Problems) {
-	y := yamlReader{file: file, values: map[string]given{}}
+func parseYAML(file, src string, o outside) *yamlReader {
+	y := &yamlReader{file: file, outside: o, values: map[string]given{}}
 	tree, err := parser.ParseBytes([]byte(src), 0)
 	if err != nil {
 		y.syntax(err)
-		return y.values, y.problems
+		return y
 	}
 	for i, doc := range tree.Docs {
 		if i > 0 && doc.Body != nil {
@@ -33,12 +53,16 @@ func parseYAML(file, src string) (map[string]given, Problems) {
 		}
 		y.document(doc.Body)
 	}
-	return y.values, y.problems
+	return y
 }
 
 type yamlReader struct {
 	file     string
+	outside  outside
 	values   map[string]given
+	backends []Backend
+	buckets  []Bucket
+	callers  []Caller
 	problems Problems
 }
 
@@ -92,11 +116,15 @@ func (y *yamlReader) pair(pair *ast.MappingValueNode) {
 	}
 	name := strings.ToUpper(key.Value)
 	row, known := find(name)
+	if read := sections[key.Value]; read != nil {
+		read(y, pair.Value)
+		return
+	}
 	switch {
 	case slices.Contains(laterSections, key.Value):
 		y.refuse(at, key.Value, "not available in this version", "remove it")
 	case !known || key.Value != strings.ToLower(name):
-		y.refuse(at, shortName(key.Value), "unknown", suggestion(name, strings.ToLower, "see `s3gateway config` for the names"))
+		y.refuse(at, shortName(key.Value), "unknown", suggestFrom(append(settingNames(), "BACKENDS", "BUCKETS", "CALLERS"), name, strings.ToLower, "see `s3gateway config` for the names"))
 	case name == configFileName:
 		y.refuse(at, key.Value, "names the file that it stands in", "use the environment or --config")
 	default:

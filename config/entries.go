@@ -1,0 +1,243 @@
+package config
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// member is one name of an entry R of a section.
+type member[R any] struct {
+	name string
+	// needed entries are refused without it.
+	needed bool
+	// quiet values are not shown in problems.
+	quiet bool
+	// read puts a value into the entry, or refuses it.
+	read func(y *yamlReader, m member[R], r *R, n ast.Node)
+	// show gives the member as the command config prints it, "" for nothing;
+	// lines gives what has lines of its own.
+	show  func(r *R) string
+	lines func(r *R) []string
+}
+
+func needed[R any](m member[R]) member[R] { m.needed = true; return m }
+func quiet[R any](m member[R]) member[R]  { m.quiet = true; return m }
+
+// one is a member with a plain value.
+func one[R, T any](name string, at func(*R) *T, k kind[T]) member[R] {
+	return member[R]{
+		name: name,
+		show: func(r *R) string { return k.show(*at(r)) },
+		read: func(y *yamlReader, m member[R], r *R, n ast.Node) {
+			text, ok := scalar(n)
+			if !ok {
+				y.refuse(n.GetToken(), name, "not a plain value", k.accepted)
+				return
+			}
+			take(y, m, n, text, at(r), k)
+		},
+	}
+}
+
+// several is a member with a list, or one value for a list of it alone.
+func several[R, T any](name string, at func(*R) *[]T, item kind[T]) member[R] {
+	k := listOf(item)
+	return member[R]{
+		name: name,
+		show: func(r *R) string { return k.show(*at(r)) },
+		read: func(y *yamlReader, m member[R], r *R, n ast.Node) {
+			text, ok := scalar(n)
+			if !ok {
+				text, ok = sequence(n)
+			}
+			if !ok {
+				y.refuse(n.GetToken(), name, "not a plain value or a list of them", item.accepted)
+				return
+			}
+			if list, ok := n.(*ast.SequenceNode); ok && len(list.Values) == 0 {
+				y.refuse(n.GetToken(), name, "a list without an item", item.accepted)
+				return
+			}
+			take(y, m, n, text, at(r), k)
+		},
+	}
+}
+
+// take parses a text into its field. An empty one counts as not given.
+func take[R, T any](y *yamlReader, m member[R], n ast.Node, text string, to *T, k kind[T]) {
+	if text == "" {
+		return
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
+		y.refuse(n.GetToken(), m.name, "has control characters or is not UTF-8", k.accepted)
+		return
+	}
+	v, err := k.parse(text)
+	if err == nil {
+		*to = v
+		return
+	}
+	shown := quote(visible(text))
+	if m.quiet {
+		shown = redacted
+	}
+	y.refuse(n.GetToken(), m.name+"="+shown, err.Error(), k.accepted)
+}
+
+// secrets are the three ways of giving a secret: itself, the path of a file
+// (as Docker and Kubernetes mount them) and the name of a variable.
+func secrets[R any](name string, at func(*R) *Secret, k kind[Secret]) []member[R] {
+	read := func(get func(y *yamlReader, text string) (string, error)) func(*yamlReader, member[R], *R, ast.Node) {
+		return func(y *yamlReader, m member[R], r *R, n ast.Node) {
+			text, ok := scalar(n)
+			if !ok {
+				y.refuse(n.GetToken(), m.name, "not a plain value", k.accepted)
+				return
+			}
+			if text == "" {
+				return
+			}
+			secret, err := get(y, text)
+			if err != nil {
+				y.refuse(n.GetToken(), m.name, err.Error(), "")
+				return
+			}
+			if *at(r) != "" {
+				y.refuse(n.GetToken(), m.name, "the secret is given twice", "keep one of "+name+", "+name+"_file and "+name+"_env")
+				return
+			}
+			// Files end in a newline.
+			v, err := k.parse(strings.TrimSpace(secret))
+			if err != nil {
+				y.refuse(n.GetToken(), m.name, err.Error(), k.accepted)
+				return
+			}
+			*at(r) = v
+		}
+	}
+	nothing := func(*R) string { return "" }
+	return []member[R]{
+		{name: name, show: func(r *R) string { return k.show(*at(r)) }, read: read(func(_ *yamlReader, text string) (string, error) { return text, nil })},
+		{name: name + "_file", show: nothing, read: read(func(y *yamlReader, text string) (string, error) { return y.outside.file(text) })},
+		{name: name + "_env", show: nothing, read: read(func(y *yamlReader, text string) (string, error) { return y.outside.env(text) })},
+	}
+}
+
+// nested is a member that is itself a list of entries.
+func nested[R, S any](name string, at func(*R) *[]S, members []member[S], where func(*S) *string) member[R] {
+	return member[R]{
+		name: name,
+		show: func(*R) string { return "" },
+		read: func(y *yamlReader, _ member[R], r *R, n ast.Node) {
+			*at(r) = entries(y, n, name, members, where)
+		},
+		lines: func(r *R) []string { return showEntries(name, *at(r), members, where) },
+	}
+}
+
+// entries reads a list of entries. Each that can be read at all is in the
+// result, so that later checks see references to it.
+func entries[R any](y *yamlReader, n ast.Node, section string, members []member[R], where func(*R) *string) []R {
+	if _, empty := n.(*ast.NullNode); empty {
+		return nil
+	}
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		y.refuse(n.GetToken(), section, "not a list", "begin each entry with -")
+		return nil
+	}
+	var all []R
+	for _, v := range list.Values {
+		pairs, at, ok := mapping(v)
+		if !ok {
+			y.refuse(v.GetToken(), section, "not an entry", "write name: value")
+			continue
+		}
+		var r R
+		*where(&r) = y.where(at)
+		readEntry(y, pairs, at, section, members, &r)
+		all = append(all, r)
+	}
+	return all
+}
+
+func readEntry[R any](y *yamlReader, pairs []*ast.MappingValueNode, at *token.Token, section string, members []member[R], r *R) {
+	given := map[string]bool{}
+	for _, pair := range pairs {
+		key, ok := pair.Key.(*ast.StringNode)
+		if !ok {
+			y.refuse(pair.Key.GetToken(), "", "not a name in "+section, "write name: value")
+			continue
+		}
+		i := indexOf(members, key.Value)
+		if i < 0 {
+			y.refuse(key.GetToken(), shortName(key.Value), "unknown in "+section, suggestMember(members, key.Value))
+			continue
+		}
+		text, plain := scalar(pair.Value)
+		given[key.Value] = !plain || text != "" // an empty value is none
+		members[i].read(y, members[i], r, pair.Value)
+	}
+	for _, m := range members {
+		if m.needed && !given[m.name] {
+			y.refuse(at, section, "an entry without "+m.name, "add "+m.name)
+		}
+	}
+}
+
+// mapping gives the pairs of an entry and the place where it begins.
+func mapping(n ast.Node) ([]*ast.MappingValueNode, *token.Token, bool) {
+	var pairs []*ast.MappingValueNode
+	switch v := n.(type) {
+	case *ast.MappingNode:
+		pairs = v.Values
+	case *ast.MappingValueNode:
+		pairs = []*ast.MappingValueNode{v}
+	}
+	if len(pairs) == 0 {
+		return nil, nil, false
+	}
+	return pairs, pairs[0].Key.GetToken(), true
+}
+
+func indexOf[R any](members []member[R], name string) int {
+	for i, m := range members {
+		if m.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func suggestMember[R any](members []member[R], name string) string {
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.name
+	}
+	return suggestFrom(names, strings.ToLower(name), asIs, "known are "+strings.Join(names, ", "))
+}
+
+// showEntries prints entries, one a line, and what is nested in them below.
+func showEntries[R any](section string, all []R, members []member[R], where func(*R) *string) []string {
+	var out []string
+	for i := range all {
+		line := section + ":"
+		var below []string
+		for _, m := range members {
+			if text := m.show(&all[i]); text != "" {
+				line += " " + m.name + "=" + text
+			}
+			if m.lines != nil {
+				for _, l := range m.lines(&all[i]) {
+					below = append(below, "  "+l)
+				}
+			}
+		}
+		out = append(append(out, line+"  ("+*where(&all[i])+")"), below...)
+	}
+	return out
+}
