@@ -23,6 +23,11 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
+	// What HTTP/2 may hold of bodies that no handler has read yet. An upload
+	// that waits must not fill the share of its connection's others, which it
+	// does by net/http's default.
+	streamBuffer     = 1 << 20
+	connectionBuffer = 4 * streamBuffer
 )
 
 // Run serves until ctx ends, then lets requests finish within SHUTDOWN_TIMEOUT.
@@ -138,6 +143,7 @@ func newServer(h http.Handler, secure *tls.Config, log zerolog.Logger) *http.Ser
 	return &http.Server{
 		Handler: h, TLSConfig: secure,
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connectionBuffer},
 		ErrorLog: stdLogger(quiet),
 	}
 }

@@ -22,6 +22,9 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/config"
 )
 
 func TestS3OverHTTP2(t *testing.T) {
@@ -95,6 +98,43 @@ func holds(ctx context.Context, client *s3.Client, bucket, key string, want []by
 		return fmt.Errorf("%s: %d bytes came back of %d: %w", key, len(data), len(want), err)
 	}
 	return nil
+}
+
+// One upload that waits, for its rate or for the backend, must not hold up the
+// others of its connection.
+func TestAWaitingUploadHoldsUpNoOther(t *testing.T) {
+	w := &world{t: t}
+	cfg, _, err := config.Load(config.Options{Dir: t.TempDir(), Environ: append(secure(t), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, waiting := make(chan struct{}), make(chan struct{})
+	w.serve(cfg, zerolog.Nop(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/waits" {
+			close(waiting)
+			<-release
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	first := make(chan int64, 1)
+	full := &endless{8 << 20}
+	go func() {
+		resp, err := transport().RoundTrip(newRequest(t, "PUT", w.url+"/waits", onlyReader{full}))
+		if err != nil {
+			first <- -1
+			return
+		}
+		resp.Body.Close()
+		first <- full.left
+	}()
+	<-waiting
+	if got := do(t, newRequest(t, "PUT", w.url+"/goes", &endless{2 << 20})); got.status != 200 || got.proto != "HTTP/2.0" {
+		t.Errorf("%d %s", got.status, got.proto)
+	}
+	close(release)
+	if left := <-first; left != 0 {
+		t.Errorf("the first upload has %d bytes left", left)
+	}
 }
 
 type onlyReader struct{ io.Reader }
