@@ -151,6 +151,7 @@ func TestABackendThatIsAwayAnswers503UntilItIsThere(t *testing.T) {
 	s := start(t, t.TempDir(), []string{"S3_ENABLED=true", "S3_BUCKET_NAME=files", "S3_ENDPOINT_URL=http://" + address,
 		"S3_ACCESS_KEY_ID=AK", "S3_SECRET_ACCESS_KEY=secret-of-the-backend"})
 	bothUnavailable(t, s.url, "not properly configured")
+	eventually(t, "the first probe has failed", func() bool { return strings.Contains(s.stderr.String(), "does not accept the gateway yet") })
 
 	if l, err = net.Listen("tcp", address); err != nil {
 		t.Fatal(err)
