@@ -93,6 +93,36 @@ func (f *fakeStore) Delete(_ context.Context, key string) error {
 	return nil
 }
 
+func (f *fakeStore) DeleteAll(_ context.Context, keys []string) (map[string]error, error) {
+	f.note("DeleteAll")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, key := range keys {
+		delete(f.objects, key)
+	}
+	return nil, nil
+}
+
+func (f *fakeStore) Copy(_ context.Context, from Object, key, filename string) error {
+	f.note("Copy")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bodies[key] = f.bodies[from.Key]
+	from.Key, from.Filename = key, filename
+	f.objects[key] = from
+	return nil
+}
+
+func (f *fakeStore) SetTags(_ context.Context, key string, tags map[string]string) error {
+	f.note("SetTags")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := f.objects[key]
+	o.Tags = tags
+	f.objects[key] = o
+	return nil
+}
+
 func (f *fakeStore) List(_ context.Context, prefix, after string, limit int) (Page, error) {
 	f.note("List")
 	f.mu.Lock()

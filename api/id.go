@@ -36,13 +36,18 @@ func (p prefix) parseID(escaped string) (string, error) {
 	if err != nil {
 		return "", badID(gateway.InvalidArgument, "file_id has a percent sign that begins no escape")
 	}
+	return id, p.checkID(id)
+}
+
+// checkID refuses what is no id of a file here.
+func (p prefix) checkID(id string) error {
 	if err := checkKey("file_id", id); err != nil {
-		return "", err
+		return err
 	}
 	if !strings.HasPrefix(id, string(p)) || len(id) == len(p) {
-		return "", badID(gateway.AccessDenied, fmt.Sprintf("file_id is outside of %s", p))
+		return badID(gateway.AccessDenied, fmt.Sprintf("file_id is outside of %s", p))
 	}
-	return id, nil
+	return nil
 }
 
 func badID(code gateway.Code, why string) error {

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"strings"
+	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -73,8 +75,15 @@ func (d *door) listPrefix(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !given || asked == "" || asked+"/" == string(d.prefix) {
-		return string(d.prefix), nil
+	day, err := dateFolder(r)
+	if err != nil {
+		return "", err
+	}
+	if !given || asked == "" || asked == string(d.prefix) || asked+"/" == string(d.prefix) {
+		return string(d.prefix) + day, nil
+	}
+	if day != "" {
+		return "", invalid(gateway.UnprocessableValue, "date", "names a folder of %s, so there can be no other prefix", cmp.Or(string(d.prefix), "the bucket"))
 	}
 	// A folder's own slash is the one empty segment that a prefix may have.
 	if err := checkKey("prefix", strings.TrimSuffix(asked, "/")); err != nil {
@@ -86,6 +95,26 @@ func (d *door) listPrefix(r *http.Request) (string, error) {
 		return "", err
 	}
 	return asked, nil
+}
+
+// dateLayouts are the spellings of a day, a month or a year, and the folder each
+// names.
+var dateLayouts = map[string]string{
+	"2006-01-02": "2006/01/02/", "2006/01/02": "2006/01/02/", "2006-01": "2006/01/", "2006/01": "2006/01/", "2006": "2006/",
+}
+
+// dateFolder is the folder of the uploads of a date (UTC), "" for none.
+func dateFolder(r *http.Request) (string, error) {
+	asked, given, err := param(r, "date")
+	if err != nil || !given {
+		return "", err
+	}
+	for layout, folder := range dateLayouts {
+		if day, err := time.Parse(layout, strings.TrimSuffix(asked, "/")); err == nil {
+			return day.Format(folder), nil
+		}
+	}
+	return "", invalid(gateway.UnprocessableValue, "date", "must be a day, a month or a year: 2026-01-15, 2026/01/15, 2026-01 or 2026")
 }
 
 // cursorMAC is how much of the HMAC a cursor carries.

@@ -28,6 +28,13 @@ type ObjectStore interface {
 	Get(ctx context.Context, method, key string, header http.Header) (*http.Response, error)
 	// Delete removes an object; one that is not there is no error.
 	Delete(ctx context.Context, key string) error
+	// DeleteAll removes up to 1,000 objects and gives what failed, by key.
+	DeleteAll(ctx context.Context, keys []string) (failed map[string]error, err error)
+	// Copy makes an object, or from itself, out of from, with another original
+	// name. It is refused when from has another ETag by now.
+	Copy(ctx context.Context, from Object, key, filename string) error
+	// SetTags replaces the tags of an object.
+	SetTags(ctx context.Context, key string, tags map[string]string) error
 	// List gives at most limit objects whose keys begin with prefix and sort
 	// behind after.
 	List(ctx context.Context, prefix, after string, limit int) (Page, error)

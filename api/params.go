@@ -83,21 +83,25 @@ const maxJSON = 64 << 10
 // readJSON reads an object into fields, by name. A name that is not among them
 // is refused: a misspelt expires_in would otherwise silently mean the default.
 // null is the same as absent.
-func readJSON(r *http.Request, fields map[string]any) error {
+func readJSON(r *http.Request, fields map[string]any) error { return readJSONUpTo(r, maxJSON, fields) }
+
+// readJSONUpTo is readJSON for a body of at most so many bytes.
+func readJSONUpTo(r *http.Request, most int64, fields map[string]any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
+	patch := r.Method == http.MethodPatch && kind == "application/merge-patch+json"
+	if err != nil || kind != "application/json" && !patch {
 		return invalid(gateway.UnsupportedMediaType, "Content-Type", "must be application/json")
 	}
 	sent, err := verified(r.Header, newBody(r))
 	if err != nil {
 		return err
 	}
-	raw, err := io.ReadAll(io.LimitReader(sent, maxJSON+1))
+	raw, err := io.ReadAll(io.LimitReader(sent, most+1))
 	if err != nil {
 		return err
 	}
-	if len(raw) > maxJSON {
-		return gateway.Errorf(gateway.EntityTooLarge, "The JSON body is longer than %d bytes.", maxJSON)
+	if int64(len(raw)) > most {
+		return gateway.Errorf(gateway.EntityTooLarge, "The JSON body is longer than %d bytes.", most)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
@@ -116,17 +120,24 @@ func readJSON(r *http.Request, fields map[string]any) error {
 	return nil
 }
 
-// readField reads one value: text into a *string, a whole number into an
-// **int64, which stays nil when absent.
+// readField reads one value. null leaves the target as it is.
 func readField(raw json.RawMessage, target any) error {
 	if bytes.Equal(raw, []byte("null")) {
 		return nil
 	}
-	if err := json.Unmarshal(raw, target); err != nil {
-		if _, text := target.(*string); text {
-			return errors.New("text")
-		}
-		return errors.New("a whole number")
+	err := json.Unmarshal(raw, target)
+	if err == nil {
+		return nil
 	}
-	return nil
+	switch target.(type) {
+	case *string:
+		return errors.New("text")
+	case *bool:
+		return errors.New("true or false")
+	case *[]string:
+		return errors.New("a list of texts")
+	case *map[string]*string:
+		return errors.New("an object of texts")
+	}
+	return errors.New("a whole number")
 }

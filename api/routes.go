@@ -40,11 +40,15 @@ func (d *door) routes() []route {
 			"PUT":  {name: "DirectUpload", handle: acceptsJSON(d.direct)}}},
 		{"/presigned", map[string]operation{"POST": {name: "PresignUpload", handle: acceptsJSON(d.presignUpload)}}},
 		{"/complete/{id:.*}", map[string]operation{"POST": {name: "CompleteUpload", handle: acceptsJSON(d.complete)}}},
+		{"/copy", map[string]operation{"POST": {name: "CopyFile", handle: acceptsJSON(d.copyFile)}}},
+		{"/delete", map[string]operation{"POST": {name: "DeleteFiles", handle: acceptsJSON(d.deleteBatch)}}},
 		{"/list", map[string]operation{"GET": {name: "ListFiles", handle: acceptsJSON(d.list)}}},
 		{"/health", map[string]operation{"GET": {name: "Health", handle: d.health, public: true}}},
 		{"/download/{id:.*}" + linkSuffix, map[string]operation{"GET": {name: "PresignDownload", handle: acceptsJSON(d.presignDownload)}}},
 		{"/download/{id:.*}", map[string]operation{"GET": {name: "DownloadFile", handle: d.download}}},
-		{"/metadata/{id:.*}", map[string]operation{"GET": {name: "FileMetadata", handle: acceptsJSON(d.metadata)}}},
+		{"/metadata/{id:.*}", map[string]operation{
+			"GET":   {name: "FileMetadata", handle: acceptsJSON(d.metadata)},
+			"PATCH": {name: "ChangeFile", handle: acceptsJSON(d.patch)}}},
 		{"/{id:.*}", map[string]operation{"DELETE": {name: "DeleteFile", handle: d.delete}}},
 	}
 }
@@ -132,7 +136,7 @@ func (d *door) cors(next http.Handler) http.Handler {
 	}
 	return cors.New(cors.Options{
 		AllowedOrigins: d.CORSAllowedOrigins,
-		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "DELETE"},
+		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
 			"Last-Modified", "Location", "Repr-Digest", "Retry-After", "X-Cache"},

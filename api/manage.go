@@ -1,0 +1,252 @@
+package api
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+const (
+	// maxBatch is how many files one request may delete, as with S3.
+	maxBatch = 1000
+	// maxBatchJSON holds so many ids of the longest kind, in bytes.
+	maxBatchJSON = 4 << 20
+)
+
+// The bounds of S3 for tags
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html).
+const (
+	maxTags     = 10
+	maxTagName  = 128 // characters
+	maxTagValue = 256
+)
+
+// patch changes name and tags of a file, as a JSON merge patch (RFC 7396): what
+// is not named stays, a tag that is null goes.
+func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
+	id, err := d.id(r)
+	if err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.Write, id); err != nil {
+		return err
+	}
+	var filename string
+	var tags map[string]*string
+	if err := readJSON(r, map[string]any{"filename": &filename, "tags": &tags}); err != nil {
+		return err
+	}
+	o, err := d.head(w, r)
+	if err != nil {
+		return err
+	}
+	if err := ifMatch(r, o); err != nil {
+		return err
+	}
+	merged, err := mergeTags(o.Tags, tags)
+	if err != nil {
+		return err
+	}
+	if filename != "" {
+		if filename, err = cleanFilename(filename); err != nil {
+			return err
+		}
+		if err := d.Policy.Limits(d.Bucket, id).Types.CheckDeclared(o.ContentType, filename); err != nil {
+			return err
+		}
+		if err := d.Store.Copy(r.Context(), o, id, filename); err != nil {
+			return err
+		}
+	}
+	if len(tags) > 0 {
+		if err := d.Store.SetTags(r.Context(), id, merged); err != nil {
+			return err
+		}
+	}
+	return d.metadata(w, r)
+}
+
+// ifMatch is the condition of a change (RFC 9110 section 13.1.1).
+func ifMatch(r *http.Request, o Object) error {
+	asked := strings.Join(r.Header.Values("If-Match"), ",")
+	if asked == "" || asked == "*" {
+		return nil
+	}
+	for tag := range strings.SplitSeq(asked, ",") {
+		if strings.TrimSpace(tag) == `"`+o.ETag+`"` {
+			return nil
+		}
+	}
+	err := gateway.Errorf(gateway.PreconditionFailed, "The file is not the one of If-Match any more.")
+	err.Field = "If-Match"
+	return err
+}
+
+func mergeTags(have map[string]string, change map[string]*string) (map[string]string, error) {
+	merged := maps.Clone(have)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for name, value := range change {
+		switch {
+		case name == sha256Tag:
+			return nil, invalid(gateway.UnprocessableValue, "tags", "may not name %s: it is the gateway's own", sha256Tag)
+		case name == "" || !validTag(name, maxTagName) || strings.HasPrefix(strings.ToLower(name), "aws:"):
+			return nil, invalid(gateway.UnprocessableValue, "tags", "has a name that S3 does not take: 1 to %d letters, digits, spaces and + - = . _ : / @", maxTagName)
+		case value == nil:
+			delete(merged, name)
+		case !validTag(*value, maxTagValue):
+			return nil, invalid(gateway.UnprocessableValue, "tags", "has a value that S3 does not take: at most %d letters, digits, spaces and + - = . _ : / @", maxTagValue)
+		default:
+			merged[name] = *value
+		}
+	}
+	if len(merged) > maxTags {
+		return nil, invalid(gateway.UnprocessableValue, "tags", "are more than %d, with those that the file has", maxTags)
+	}
+	return merged, nil
+}
+
+func validTag(s string, most int) bool {
+	ok := func(c rune) bool {
+		return c >= utf8.RuneSelf && c != utf8.RuneError || c < utf8.RuneSelf && (safeRune(c) || strings.ContainsRune(" +=:/@", c))
+	}
+	return utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, func(c rune) bool { return !ok(c) })
+}
+
+// copyFile makes a new file of a stored one, within the store; with move the old
+// one goes. What would be refused as an upload is refused as a copy.
+func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
+	var from, filename string
+	var move bool
+	if err := readJSON(r, map[string]any{"file_id": &from, "filename": &filename, "move": &move}); err != nil {
+		return err
+	}
+	if err := d.prefix.checkID(from); err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.Read, from); err != nil {
+		return err
+	}
+	if move {
+		if err := d.may(r, gateway.Delete, from); err != nil {
+			return err
+		}
+	}
+	source, _, err := d.Store.Head(r.Context(), from)
+	if err != nil {
+		return err
+	}
+	name, err := cleanFilename(cmp.Or(filename, source.Filename, safeNameOf(from)))
+	if err != nil {
+		return err
+	}
+	id, err := d.prefix.newID(d.Random, d.Now(), safeName(name))
+	if err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.Write, id); err != nil {
+		return err
+	}
+	if err := d.admitCopy(r, source, id); err != nil {
+		return err
+	}
+	if err := d.Store.Copy(r.Context(), source, id, name); err != nil {
+		return err
+	}
+	if move {
+		if err := d.Store.Delete(r.Context(), from); err != nil {
+			return err
+		}
+	}
+	stored, _, err := d.Store.Head(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return d.created(w, r, stored)
+}
+
+// admitCopy judges a copy as an upload of the same size, type and first bytes.
+func (d *door) admitCopy(r *http.Request, source Object, id string) error {
+	limits := d.Policy.Limits(d.Bucket, id)
+	if limits.Open() {
+		return nil
+	}
+	var head http.Response
+	head.Body = http.NoBody
+	if source.Size > 0 && limits.Types.NeedsBytes() {
+		body, err := d.openRange(r.Context(), source, byteRange{0, min(source.Size, policy.SniffLen) - 1})
+		if err != nil {
+			return err
+		}
+		head.Body = body
+	}
+	defer head.Body.Close()
+	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: source.ContentType, Size: source.Size}
+	_, _, err := limits.Admit(up, head.Body)
+	return err
+}
+
+// batchResult is what became of one id of a batch.
+type batchResult struct {
+	ID     string `json:"file_id"`
+	Status int    `json:"status"` // as the request for this file alone would have
+	Code   string `json:"code,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+type batchAnswer struct {
+	Results []batchResult `json:"results"` // in the order of the request
+	Deleted int           `json:"deleted"`
+	Failed  int           `json:"failed"`
+}
+
+// deleteBatch removes up to a thousand files. S3 does not tell whether there was
+// one, so one that was not there counts as deleted.
+func (d *door) deleteBatch(w http.ResponseWriter, r *http.Request) error {
+	var ids []string
+	if err := readJSONUpTo(r, maxBatchJSON, map[string]any{"file_ids": &ids}); err != nil {
+		return err
+	}
+	if len(ids) == 0 || len(ids) > maxBatch {
+		return invalid(gateway.UnprocessableValue, "file_ids", "must be 1 to %d ids", maxBatch)
+	}
+	refused := map[string]error{}
+	var allowed []string
+	for _, id := range ids {
+		err := d.prefix.checkID(id)
+		if err == nil {
+			err = d.Policy.May(callerOf(r), gateway.Delete, d.Bucket, id)
+		}
+		if _, again := refused[id]; !again && err == nil {
+			allowed = append(allowed, id)
+		}
+		refused[id] = err
+	}
+	if len(allowed) > 0 {
+		failed, err := d.Store.DeleteAll(r.Context(), allowed)
+		if err != nil {
+			return err
+		}
+		maps.Copy(refused, failed)
+	}
+	answer := batchAnswer{Results: make([]batchResult, 0, len(ids))}
+	for _, id := range ids {
+		result := batchResult{ID: id, Status: http.StatusNoContent}
+		if err := refused[id]; err != nil {
+			e := gateway.AsError(err)
+			k := kindOf(e)
+			result.Status, result.Code, result.Detail = k.status, string(e.Code), detailOf(e, k)
+			answer.Failed++
+		} else {
+			answer.Deleted++
+		}
+		answer.Results = append(answer.Results, result)
+	}
+	return writeJSON(w, r, http.StatusOK, answer)
+}

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/cache"
+	"github.com/codeguardians/s3gateway/signer"
+)
+
+// maxCopy is the largest object that S3 copies in one request, in bytes.
+const maxCopy = 5 << 30
+
+// Copy copies within the backend. It names all metadata anew, because a new name
+// is metadata too; tags come along by themselves.
+func (s *Store) Copy(ctx context.Context, from Object, key, filename string) error {
+	if from.Size > maxCopy {
+		return invalid(gateway.UnprocessableValue, "file_id", "is larger than the %d bytes that the storage can copy or rename", int64(maxCopy))
+	}
+	resp, err := s.Client.Do(ctx, backend.Request{Method: http.MethodHead, Bucket: s.Bucket, Key: from.Key})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return backend.ReadError(resp)
+	}
+	in := copyInput(resp.Header, filename)
+	in.Bucket, in.Key = &s.Bucket, &key
+	in.CopySource = aws.String(s.Bucket + "/" + signer.EncodePath(from.Key))
+	in.CopySourceIfMatch = aws.String(`"` + from.ETag + `"`)
+	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
+	defer change.Done(false)
+	_, err = s.Client.S3().CopyObject(ctx, in)
+	if err != nil {
+		e := fromSDK(err)
+		change.Done(kindOf(gateway.AsError(e)).status < 500)
+		return e
+	}
+	change.Done(true)
+	return nil
+}
+
+// copyInput keeps what the source has. The store is asked for a SHA-256 of the
+// new object, so that one of a multipart object becomes its checksum.
+func copyInput(h http.Header, filename string) *s3.CopyObjectInput {
+	text := func(name string) *string {
+		if v := h.Get(name); v != "" {
+			return &v
+		}
+		return nil
+	}
+	in := &s3.CopyObjectInput{
+		MetadataDirective: types.MetadataDirectiveReplace, ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		ContentType: text("Content-Type"), ContentEncoding: text("Content-Encoding"), ContentLanguage: text("Content-Language"),
+		ContentDisposition: text("Content-Disposition"), CacheControl: text("Cache-Control"),
+		StorageClass:            types.StorageClass(h.Get("X-Amz-Storage-Class")),
+		WebsiteRedirectLocation: text("X-Amz-Website-Redirect-Location"),
+		ServerSideEncryption:    types.ServerSideEncryption(h.Get("X-Amz-Server-Side-Encryption")),
+		SSEKMSKeyId:             text("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
+		Metadata:                map[string]string{reservedMeta + "filename": escapeName(filename)},
+	}
+	if at, err := http.ParseTime(h.Get("Expires")); err == nil {
+		in.Expires = aws.Time(at.In(time.UTC))
+	}
+	for name, values := range h {
+		if name, ok := strings.CutPrefix(name, metaPrefix); ok && metaPrefix+name != filenameMeta {
+			in.Metadata[strings.ToLower(name)] = strings.Join(values, ",")
+		}
+	}
+	return in
+}
+
+// SetTags replaces the tags of an object.
+func (s *Store) SetTags(ctx context.Context, key string, tags map[string]string) error {
+	if !s.Tags {
+		return gateway.Errorf(gateway.NotImplemented, "The storage has no tags.")
+	}
+	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
+	defer change.Done(false)
+	set := &types.Tagging{TagSet: []types.Tag{}}
+	for name, value := range tags {
+		set.TagSet = append(set.TagSet, types.Tag{Key: &name, Value: &value})
+	}
+	_, err := s.Client.S3().PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: &s.Bucket, Key: &key, Tagging: set})
+	if err != nil {
+		e := fromSDK(err)
+		change.Done(kindOf(gateway.AsError(e)).status < 500)
+		return e
+	}
+	change.Done(true)
+	return nil
+}
+
+// DeleteAll removes the newest version of each.
+func (s *Store) DeleteAll(ctx context.Context, keys []string) (map[string]error, error) {
+	changes := make([]*cache.Change, len(keys))
+	list := make([]types.ObjectIdentifier, len(keys))
+	for i, key := range keys {
+		changes[i] = s.Cache.Change(s.Client.Name, s.Bucket, key)
+		list[i].Key = &key
+	}
+	known := false
+	defer func() {
+		for _, c := range changes {
+			c.Done(known)
+		}
+	}()
+	out, err := s.Client.S3().DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &s.Bucket, Delete: &types.Delete{Objects: list, Quiet: aws.Bool(true)},
+	})
+	if err != nil {
+		return nil, fromSDK(err)
+	}
+	known = true
+	failed := map[string]error{}
+	for _, e := range out.Errors {
+		if code := gateway.Code(aws.ToString(e.Code)); code != gateway.NoSuchKey {
+			failed[aws.ToString(e.Key)] = &gateway.Error{Code: code, Message: aws.ToString(e.Message), Status: statusOf(code)}
+		}
+	}
+	return failed, nil
+}
+
+// statusOf is the status of a failure in a batch, where S3 gives only a code.
+func statusOf(code gateway.Code) int {
+	if k, ok := kinds[code]; ok {
+		return k.status
+	}
+	return http.StatusServiceUnavailable
+}
