@@ -28,7 +28,7 @@ func (l Limits) Admit(u Upload, body io.Reader) (io.Reader, string, error) {
 	if body == nil {
 		body = bytes.NewReader(nil)
 	}
-	body = NewSizeReader(body, l.MaxSize)
+	body = newSizeReader(body, l.MaxSize, l.sizeSetting)
 	if !l.Types.NeedsBytes() || u.Part > 1 {
 		return body, DetectType(declared, u.Key, nil), nil
 	}

@@ -30,21 +30,9 @@ type Policy struct {
 	// UploadPrefix is where the REST door puts its objects, with or without a
 	// slash at its end. ScopeUploads goes by it.
 	UploadPrefix string
-}
-
-// Limits are the size and type rules of one upload. The zero value has no size
-// limit and allows no type.
-type Limits struct {
-	MaxSize int64 // decoded bytes, 0: no limit
-	Types   Types
-}
-
-// Limits gives the rules that hold for a key of a bucket, as clients name it.
-func (p *Policy) Limits(bucket, key string) Limits {
-	if p.Scope == ScopeUploads && !under(key, p.UploadPrefix) {
-		return Limits{Types: AnyType()}
-	}
-	return Limits{MaxSize: p.MaxFileSize, Types: p.Types}
+	// Rules are those of the callers and buckets. Nil: every named caller may
+	// do everything, and nobody has limits of its own.
+	Rules *Rules
 }
 
 // under reports whether a key lies in a folder. The empty folder holds all.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"strconv"
@@ -16,25 +17,30 @@ func (l Limits) CheckSize(n int64) error {
 	if l.MaxSize <= 0 || n <= l.MaxSize {
 		return nil
 	}
-	return tooLarge(l.MaxSize).With("ProposedSize", strconv.FormatInt(n, 10))
+	return tooLarge(l.MaxSize, l.sizeSetting).With("ProposedSize", strconv.FormatInt(n, 10))
 }
 
-func tooLarge(most int64) *gateway.Error {
+func tooLarge(most int64, setting string) *gateway.Error {
 	return gateway.Errorf(gateway.EntityTooLarge, "File too large. Maximum size: %d bytes", most).
-		With("MaxSizeAllowed", strconv.FormatInt(most, 10)).With("Setting", "MAX_FILE_SIZE")
+		With("MaxSizeAllowed", strconv.FormatInt(most, 10)).With("Setting", cmp.Or(setting, "MAX_FILE_SIZE"))
 }
 
 // NewSizeReader hands out at most max bytes of r and fails with EntityTooLarge
 // as soon as r has one more; the error stays. What counts is what r gives, so
 // it stands after chunk decoding. With a max of 0 it is r itself.
 func NewSizeReader(r io.Reader, max int64) io.Reader {
+	return newSizeReader(r, max, "")
+}
+
+func newSizeReader(r io.Reader, max int64, setting string) io.Reader {
 	if max <= 0 {
 		return r
 	}
-	return &sizeReader{src: r, max: max, left: max}
+	return &sizeReader{src: r, max: max, left: max, setting: setting}
 }
 
 type sizeReader struct {
+	setting   string
 	src       io.Reader
 	max, left int64
 	err       error
@@ -51,7 +57,7 @@ func (s *sizeReader) Read(p []byte) (int, error) {
 	}
 	n, err := s.src.Read(p)
 	if int64(n) > s.left {
-		n, err = int(s.left), tooLarge(s.max)
+		n, err = int(s.left), tooLarge(s.max, s.setting)
 	}
 	s.left -= int64(n)
 	s.err = err

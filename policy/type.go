@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,6 +18,11 @@ type Types struct {
 	// above are the ancestors of all allowed types, for bytes whose
 	// declaration is not known any more.
 	above map[string]bool
+	// also is a second list that must allow a type as well; nil for none. It
+	// has no further one.
+	also *Types
+	// setting is what made the list; "" for ALLOWED_FILE_TYPES.
+	setting string
 }
 
 // AnyType allows every type, as the list */* does.
@@ -90,10 +96,10 @@ func (t *Types) addAbove(canon string) {
 }
 
 // Any reports whether every type is allowed.
-func (t Types) Any() bool { return t.any }
+func (t Types) Any() bool { return t.any && t.also == nil }
 
 // NeedsBytes reports whether Check looks at the first bytes: not under */*.
-func (t Types) NeedsBytes() bool { return !t.any }
+func (t Types) NeedsBytes() bool { return !t.Any() }
 
 // allows reports whether a type is in the list, under the name it was given or
 // under its canonical one: audio/webm is allowed by audio/* and by video/webm.
@@ -134,13 +140,18 @@ type Content struct {
 // HTML under text/plain, JPEG under image/png. The error is a *gateway.Error
 // with code TypeNotAllowed.
 func (t Types) Check(c Content) error {
+	if t.also != nil {
+		if err := t.also.Check(c); err != nil {
+			return err
+		}
+	}
 	if t.any {
 		return nil
 	}
 	if c.DeclaredUnknown {
 		c.Declared = ""
 	}
-	if err := t.CheckDeclared(c.Declared, c.Key); err != nil {
+	if err := t.checkDeclared(c.Declared, c.Key); err != nil {
 		return err
 	}
 	if !c.HeadKnown || c.Empty || len(c.Head) == 0 {
@@ -153,7 +164,7 @@ func (t Types) Check(c Content) error {
 	if as, ok := generic[found]; ok && t.passes(as, c) {
 		return nil
 	}
-	return notAllowed(found, "first bytes", c.Declared)
+	return t.notAllowed(found, "first bytes", c.Declared)
 }
 
 // passes judges one reading of the bytes of a body whose declaration and
@@ -177,25 +188,35 @@ func (t Types) passes(found string, c Content) bool {
 // CheckDeclared is the part of Check that needs no bytes: the declaration and
 // the extension of key.
 func (t Types) CheckDeclared(declared, key string) error {
+	if t.also != nil {
+		if err := t.also.checkDeclared(declared, key); err != nil {
+			return err
+		}
+	}
+	return t.checkDeclared(declared, key)
+}
+
+// checkDeclared judges by this list alone.
+func (t Types) checkDeclared(declared, key string) error {
 	if t.any {
 		return nil
 	}
 	m, counts, wellFormed := declaration(declared)
 	if !wellFormed || counts && !t.allows(m) {
-		return notAllowed(m.name, "declaration", declared)
+		return t.notAllowed(m.name, "declaration", declared)
 	}
 	if name, ok := TypeByExtension(key); ok && !t.allows(newMediaType(name)) {
-		return notAllowed(name, "extension", declared)
+		return t.notAllowed(name, "extension", declared)
 	}
 	return nil
 }
 
 // notAllowed is the refusal. found is what was judged and by what it was found.
-func notAllowed(found, by, declared string) error {
+func (t Types) notAllowed(found, by, declared string) error {
 	err := gateway.Errorf(gateway.TypeNotAllowed, "File type not allowed")
 	err.Field = "Content-Type"
 	return err.With("FoundType", clip(found)).With("FoundBy", by).
-		With("DeclaredType", clip(declared)).With("Setting", "ALLOWED_FILE_TYPES")
+		With("DeclaredType", clip(declared)).With("Setting", cmp.Or(t.setting, "ALLOWED_FILE_TYPES"))
 }
 
 // clip bounds what a refusal repeats of a client's own words.

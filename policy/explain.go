@@ -1,0 +1,78 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/codeguardians/s3gateway"
+)
+
+// String explains the decision: the answer and the rule that gave it.
+func (d Verdict) String() string {
+	answer := "denied"
+	if d.Allowed {
+		answer = "allowed"
+	}
+	return answer + ": " + d.Rule()
+}
+
+// Rule names what decided, for the audit log: a grant with its place in the
+// configuration, or the rule that holds without one.
+func (d Verdict) Rule() string {
+	if d.grant == nil {
+		return d.reason
+	}
+	return d.grant.String()
+}
+
+// Err is nil for an allowed request and a *gateway.Error with code AccessDenied
+// otherwise. Its cause, which no client sees, is the rule that decided.
+func (d Verdict) Err() error {
+	switch {
+	case d.Allowed:
+		return nil
+	case d.reason == byAnonymous:
+		return gateway.Errorf(gateway.AccessDenied, "This needs an authenticated caller.")
+	case d.reason == byReserved || d.reason == byLink || d.reason == byUnknown:
+		return gateway.Errorf(gateway.AccessDenied, "%s.", strings.ToUpper(d.reason[:1])+d.reason[1:])
+	}
+	return gateway.Errorf(gateway.AccessDenied, "The caller is not granted this.").Because(errors.New(d.Rule()))
+}
+
+// String says what a grant is about, on one line.
+func (g *grant) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "grant %d of caller %s", g.number, g.caller)
+	if g.Where != "" {
+		fmt.Fprintf(&b, " (%s)", g.Where)
+	}
+	verb := "allows"
+	if g.Deny {
+		verb = "denies"
+	}
+	words := make([]string, len(g.Actions))
+	for i, a := range g.Actions {
+		words[i] = string(a)
+	}
+	fmt.Fprintf(&b, " %s %s on %s", verb, strings.Join(words, ", "), strings.Join(g.Buckets, ", "))
+	if g.Prefix != "" {
+		fmt.Fprintf(&b, ", keys that begin %q", g.Prefix)
+	}
+	if len(g.From) > 0 {
+		fmt.Fprintf(&b, ", from %s", joinNetworks(g.From))
+	}
+	if h := g.Between; h != (Hours{}) {
+		fmt.Fprintf(&b, ", between %02d:%02d and %02d:%02d UTC", h.From/60, h.From%60, h.To/60, h.To%60)
+	}
+	return b.String()
+}
+
+func joinNetworks(networks []netip.Prefix) string {
+	texts := make([]string, len(networks))
+	for i, n := range networks {
+		texts[i] = n.String()
+	}
+	return strings.Join(texts, ", ")
+}
