@@ -182,7 +182,7 @@ def main():
         else:
             shutil.rmtree(folder, ignore_errors=True)
     if lost:
-        print(f"\n{lost} cases are lost behind the gateway", file=sys.stderr)
+        print(f"\n{lost} of the cases fail only behind the gateway", file=sys.stderr)
     return 1 if lost else 0
 
 

@@ -4,14 +4,13 @@ import base64
 import hashlib
 import io
 import zlib
-from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, SECRET_KEY, STORE, Cases, Skip, body, bucket_name, fetch,
-                     must_fail, refused, same)
+from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, SECRET_KEY, STORE, Cases, body, bucket_name, fetch,
+                     refused, same)
 
 case = Cases()
 

@@ -7,7 +7,6 @@ prints one line for each: verdict, name and reason, separated by tabs.
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import traceback
 import urllib.error

@@ -3,7 +3,7 @@
 import json
 import os
 
-from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, SECRET_KEY, STORE, Cases, Folder, body, bucket_name, command, fetch,
+from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, SECRET_KEY, Cases, Folder, body, bucket_name, command, fetch,
                      must_fail, refused, same)
 
 case = Cases()

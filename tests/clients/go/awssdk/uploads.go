@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 most programs still upload by this manager, not by its successor
+
 package main
 
 import (
