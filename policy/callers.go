@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/codeguardians/s3gateway"
 )
@@ -33,6 +35,19 @@ type AccessKey struct {
 	ID     string
 	Secret string `json:"-"`
 	Caller string // the caller's name
+	Validity
+}
+
+// Validity says when a key is known. The zero value is always.
+type Validity struct {
+	// Expires is the moment from which on the key is not known; zero: never.
+	Expires time.Time
+	// Disabled keys are not known.
+	Disabled bool
+}
+
+func (v Validity) at(now time.Time) bool {
+	return !v.Disabled && (v.Expires.IsZero() || now.Before(v.Expires))
 }
 
 // Format prints the key for every verb without its secret.
@@ -43,7 +58,12 @@ func (k AccessKey) Format(w fmt.State, _ rune) {
 // APIKey is a key of the REST door. It prints without the key.
 type APIKey struct {
 	Caller string // the caller's name
-	Key    string `json:"-"`
+	// Key is the key itself; "" when Digest stands for it.
+	Key string `json:"-"`
+	// Digest is the SHA-256 of the key, in a configuration without secrets. A
+	// digest does not hide a key that can be guessed: keys are made at random.
+	Digest [sha256.Size]byte `json:"-"`
+	Validity
 }
 
 // Format prints the caller of the key for every verb.
@@ -59,6 +79,8 @@ type CallersOptions struct {
 	// Keyless are the callers without a key that exist: LocalUser or OpenUser,
 	// by UPLOAD_AUTH. A caller that is not listed here has no links either.
 	Keyless []string
+	// Now is the clock that expiry goes by. Nil: no key may have one.
+	Now func() time.Time `json:"-"`
 }
 
 // Format prints nothing of the options, for every verb.
@@ -69,14 +91,10 @@ func (CallersOptions) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[r
 // *Callers knows nobody.
 type Callers struct {
 	master     string
-	names      map[string]bool
+	now        func() time.Time
+	names      map[string][]Validity // of every key; of a caller without keys one that always holds
 	accessKeys map[string]AccessKey
-	apiKeys    []apiKey
-}
-
-type apiKey struct {
-	digest [sha256.Size]byte
-	caller string
+	apiKeys    map[[sha256.Size]byte]APIKey
 }
 
 // Format prints nothing of the credentials, for every verb.
@@ -85,7 +103,8 @@ func (Callers) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[callers]
 // NewCallers checks and takes the callers. It reports every problem at once,
 // without a secret in it.
 func NewCallers(o CallersOptions) (*Callers, error) {
-	c := &Callers{master: o.Master, names: map[string]bool{}, accessKeys: map[string]AccessKey{}}
+	c := &Callers{master: o.Master, now: o.Now, names: map[string][]Validity{},
+		accessKeys: map[string]AccessKey{}, apiKeys: map[[sha256.Size]byte]APIKey{}}
 	var problems []error
 	for _, k := range o.AccessKeys {
 		problems = append(problems, c.addAccessKey(k))
@@ -97,7 +116,7 @@ func NewCallers(o CallersOptions) (*Callers, error) {
 		if !keyless(name) {
 			problems = append(problems, fmt.Errorf("caller %q needs a key", name))
 		}
-		c.names[name] = true
+		c.names[name] = []Validity{{}}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -117,23 +136,29 @@ func (c *Callers) addAccessKey(k AccessKey) error {
 		return fmt.Errorf("access key ID %q is given twice", k.ID)
 	}
 	c.accessKeys[k.ID] = k
-	return c.addName(k.Caller)
+	return c.addName(k.Caller, k.Validity)
 }
 
 func (c *Callers) addAPIKey(k APIKey) error {
-	if k.Key == "" || strings.ContainsAny(k.Key, " \t\r\n") {
-		return fmt.Errorf("API key of caller %q: it is empty or has a space", k.Caller)
+	if k.Key != "" && k.Digest == ([sha256.Size]byte{}) {
+		k.Digest = sha256.Sum256([]byte(k.Key))
 	}
-	if _, ok := c.ByAPIKey(k.Key); ok {
+	switch {
+	case k.Digest == [sha256.Size]byte{} || strings.ContainsAny(k.Key, " \t\r\n"):
+		return fmt.Errorf("API key of caller %q: it is empty or has a space", k.Caller)
+	case k.Key != "" && k.Digest != sha256.Sum256([]byte(k.Key)):
+		return fmt.Errorf("API key of caller %q: it has another digest", k.Caller)
+	case c.apiKeys[k.Digest].Caller != "":
 		return fmt.Errorf("API key of caller %q: another key is the same", k.Caller)
 	}
-	c.apiKeys = append(c.apiKeys, apiKey{digest: sha256.Sum256([]byte(k.Key)), caller: k.Caller})
-	return c.addName(k.Caller)
+	k.Key = "" // the digest is all that is compared
+	c.apiKeys[k.Digest] = k
+	return c.addName(k.Caller, k.Validity)
 }
 
 // addName takes a caller's name: printable ASCII, because it stands in logs,
 // metrics and, encoded, in access keys.
-func (c *Callers) addName(name string) error {
+func (c *Callers) addName(name string, v Validity) error {
 	if keyless(name) {
 		return fmt.Errorf("caller %q: the name is the gateway's own", name)
 	}
@@ -143,19 +168,36 @@ func (c *Callers) addName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fmt.Errorf("caller %q: a name has printable ASCII characters only", name)
 	}
-	c.names[name] = true
+	if !v.Expires.IsZero() && c.now == nil {
+		return fmt.Errorf("caller %q: a key expires, but there is no clock", name)
+	}
+	c.names[name] = append(c.names[name], v)
 	return nil
 }
+
+// known reports whether a key is at this moment.
+func (c *Callers) known(v Validity) bool {
+	var now time.Time
+	if c.now != nil {
+		now = c.now()
+	}
+	return v.at(now)
+}
+
+// exists reports whether a caller has a key that is known at this moment, or
+// needs none: with the last key its links end too.
+func (c *Callers) exists(name string) bool { return slices.ContainsFunc(c.names[name], c.known) }
 
 func keyless(name string) bool { return name == LocalUser || name == OpenUser }
 
 // Secret gives the secret access key of an access key ID, a link credential's
-// too. It is the lookup of the signature check, and false for an unknown one.
+// too. It is the lookup of the signature check, and false for one that is
+// unknown, expired or disabled.
 func (c *Callers) Secret(accessKeyID string) (string, bool) {
 	if c == nil {
 		return "", false
 	}
-	if k, ok := c.accessKeys[accessKeyID]; ok {
+	if k, ok := c.accessKeys[accessKeyID]; ok && c.known(k.Validity) {
 		return k.Secret, true
 	}
 	if name, ok := c.linkCaller(accessKeyID); ok {
@@ -171,30 +213,29 @@ func (c *Callers) ByAccessKey(id string) (gateway.Caller, bool) {
 	if c == nil {
 		return gateway.Caller{}, false
 	}
-	if k, ok := c.accessKeys[id]; ok {
+	if k, ok := c.accessKeys[id]; ok && c.known(k.Validity) {
 		return gateway.Caller{Name: k.Caller}, true
 	}
 	name, ok := c.linkCaller(id)
 	return gateway.Caller{Name: name, Link: ok}, ok
 }
 
-// ByAPIKey gives the caller of an API key. The time it takes tells nothing
-// about the keys but their number: digests are compared, and always all.
+// ByAPIKey gives the caller of an API key. Digests are looked up, not keys: what
+// the time of a lookup tells about a digest says nothing about its key.
 func (c *Callers) ByAPIKey(key string) (gateway.Caller, bool) {
-	var found gateway.Caller
 	if c == nil {
-		return found, false
+		return gateway.Caller{}, false
 	}
 	digest := sha256.Sum256([]byte(key))
-	for i := range c.apiKeys {
-		if hmac.Equal(digest[:], c.apiKeys[i].digest[:]) {
-			found.Name = c.apiKeys[i].caller
-		}
+	k, ok := c.apiKeys[digest]
+	if !ok || !hmac.Equal(digest[:], k.Digest[:]) || !c.known(k.Validity) {
+		return gateway.Caller{}, false
 	}
-	return found, !found.Anonymous()
+	return gateway.Caller{Name: k.Caller}, true
 }
 
-// HasAPIKeys reports whether anybody can use the REST door with an API key.
+// HasAPIKeys reports whether the REST door has API keys. Expired and disabled
+// ones count: the door does not open to the local user when its last key ends.
 func (c *Callers) HasAPIKeys() bool { return c != nil && len(c.apiKeys) > 0 }
 
 // LinkCredential gives the key pair that signs the links of a caller. Nothing
@@ -202,7 +243,7 @@ func (c *Callers) HasAPIKeys() bool { return c != nil && len(c.apiKeys) > 0 }
 // from the master, and a caller that is no longer there has none. Both are ""
 // when there is no master or no such caller.
 func (c *Callers) LinkCredential(caller gateway.Caller) (accessKeyID, secret string) {
-	if c == nil || c.master == "" || !c.names[caller.Name] {
+	if c == nil || c.master == "" || !c.exists(caller.Name) {
 		return "", ""
 	}
 	return linkPrefix + linkEncoding.EncodeToString([]byte(caller.Name)), c.linkSecret(caller.Name)
@@ -219,7 +260,7 @@ func (c *Callers) linkCaller(accessKeyID string) (string, bool) {
 		return "", false
 	}
 	name, err := linkEncoding.DecodeString(encoded)
-	if err != nil || linkEncoding.EncodeToString(name) != encoded || !c.names[string(name)] {
+	if err != nil || linkEncoding.EncodeToString(name) != encoded || !c.exists(string(name)) {
 		return "", false
 	}
 	return string(name), true
