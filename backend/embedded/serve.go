@@ -42,7 +42,7 @@ func serve(ctx context.Context, cfg childConfig) error {
 	if err != nil {
 		return err
 	}
-	return embedgw.RunVersityGW(ctx, store, &embedgw.Config{
+	return embedgw.RunVersityGW(ctx, dated{store}, &embedgw.Config{
 		RootUserAccess:    cfg.AccessKeyID,
 		RootUserSecret:    cfg.SecretAccessKey,
 		Region:            cfg.Region,
