@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"time"
 
 	"github.com/codeguardians/s3gateway/backend/embedded"
 	"github.com/codeguardians/s3gateway/config"
@@ -44,18 +45,23 @@ func (k keys) derive(purpose string) []byte {
 }
 
 // newCallers collects who may come.
-func newCallers(cfg *config.Config, k keys) (*policy.Callers, error) {
-	o := policy.CallersOptions{Master: k.secret}
+func newCallers(cfg *config.Config, k keys, now func() time.Time) (*policy.Callers, error) {
+	o := policy.CallersOptions{Master: k.secret, Now: now}
 	if k.accessKeyID != "" {
 		o.AccessKeys = append(o.AccessKeys, policy.AccessKey{ID: k.accessKeyID, Secret: k.secret, Caller: firstCaller})
 	}
 	for _, key := range cfg.APIKeys {
 		o.APIKeys = append(o.APIKeys, policy.APIKey{Caller: key.Name, Key: key.Key.Reveal()})
 	}
+	for _, c := range cfg.Callers {
+		if err := addKeys(&o, c); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case cfg.UploadAuth == policy.AuthNone:
 		o.Keyless = []string{policy.OpenUser}
-	case cfg.UploadAuth == policy.AuthAuto && len(cfg.APIKeys) == 0:
+	case cfg.UploadAuth == policy.AuthAuto && !cfg.HasAPIKeys():
 		o.Keyless = []string{policy.LocalUser}
 	}
 	return policy.NewCallers(o)

@@ -56,15 +56,13 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 	if a.keys, err = loadKeys(cfg); err != nil {
 		return err
 	}
-	types, err := policy.ParseTypes(cfg.AllowedFileTypes)
-	if err != nil {
-		return settingsError("ALLOWED_FILE_TYPES: %w", err)
+	if err := checkServed(cfg); err != nil {
+		return err
 	}
-	a.policy = &policy.Policy{
-		MaxFileSize: cfg.MaxFileSize, Types: types,
-		Scope: policy.Scope(cfg.PolicyScope), UploadPrefix: cfg.UploadPrefix,
+	if a.policy, err = newPolicy(cfg); err != nil {
+		return err
 	}
-	callers, err := newCallers(cfg, a.keys)
+	callers, err := newCallers(cfg, a.keys, now)
 	if err != nil {
 		return &exitError{code: exitSettings, err: err}
 	}
@@ -81,7 +79,7 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
 		},
 		Callers: callers, Policy: a.policy, CallerLimit: callerLimit,
-		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets},
+		Buckets: &proxy.Buckets{Client: a.client, Exposed: exposed(cfg)},
 		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains,
 		Log: log,
 	}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+// newPolicy makes the one policy of both doors from the settings.
+func newPolicy(cfg *config.Config) (*policy.Policy, error) {
+	types, err := policy.ParseTypes(cfg.AllowedFileTypes)
+	if err != nil {
+		return nil, settingsError("ALLOWED_FILE_TYPES: %w", err)
+	}
+	p := &policy.Policy{
+		MaxFileSize: cfg.MaxFileSize, Types: types,
+		Scope: policy.Scope(cfg.PolicyScope), UploadPrefix: cfg.UploadPrefix,
+	}
+	// The callers of the settings may do everything, those of the file what is
+	// granted.
+	var callers []policy.CallerRules
+	names := []string{firstCaller, policy.LocalUser, policy.OpenUser}
+	for _, k := range cfg.APIKeys {
+		if !slices.Contains(names, k.Name) {
+			names = append(names, k.Name)
+		}
+	}
+	for _, name := range names {
+		callers = append(callers, policy.CallerRules{Name: name, Everything: true})
+	}
+	for _, c := range cfg.Callers {
+		limits, err := ownLimits(c.MaxFileSize, c.AllowedFileTypes)
+		if err != nil {
+			return nil, settingsError("%s: %w", c.Where, err)
+		}
+		callers = append(callers, policy.CallerRules{Name: c.Name, Grants: grantsOf(c), Limits: limits})
+	}
+	var buckets []policy.BucketRules
+	for _, b := range cfg.Buckets {
+		limits, err := ownLimits(b.MaxFileSize, b.AllowedFileTypes)
+		if err != nil {
+			return nil, settingsError("%s: %w", b.Where, err)
+		}
+		buckets = append(buckets, policy.BucketRules{Name: b.Name, PublicRead: b.PublicRead, Limits: limits})
+	}
+	if p.Rules, err = policy.NewRules(callers, buckets); err != nil {
+		return nil, settingsError("%w", err)
+	}
+	return p, nil
+}
+
+func grantsOf(c config.Caller) []policy.Grant {
+	grants := make([]policy.Grant, len(c.Grants))
+	for i, g := range c.Grants {
+		grants[i] = policy.Grant{
+			Deny: g.Deny, Buckets: g.Buckets, Prefix: g.Prefix, Actions: g.Actions,
+			From: g.From, Between: policy.Hours(g.Between), Where: g.Where,
+		}
+	}
+	return grants
+}
+
+func ownLimits(size *int64, list []string) (policy.OwnLimits, error) {
+	own := policy.OwnLimits{MaxSize: size}
+	if len(list) == 0 {
+		return own, nil
+	}
+	types, err := policy.ParseTypes(list)
+	own.Types = &types
+	return own, err
+}
+
+// addKeys takes the keys of a caller of the file.
+func addKeys(o *policy.CallersOptions, c config.Caller) error {
+	for _, k := range c.AccessKeys {
+		o.AccessKeys = append(o.AccessKeys, policy.AccessKey{
+			ID: k.ID, Secret: k.Secret.Reveal(), Caller: c.Name,
+			Validity: policy.Validity{Expires: k.Expires, Disabled: k.Disabled},
+		})
+	}
+	for _, k := range c.APIKeys {
+		key := policy.APIKey{
+			Caller: c.Name, Key: k.Key.Reveal(), Validity: policy.Validity{Expires: k.Expires, Disabled: k.Disabled},
+		}
+		if k.SHA256 != "" {
+			sum, err := hex.DecodeString(k.SHA256)
+			if err != nil || len(sum) != sha256.Size {
+				return fmt.Errorf("%s: sha256 is not 64 hex digits", k.Where)
+			}
+			copy(key.Digest[:], sum)
+		}
+		o.APIKeys = append(o.APIKeys, key)
+	}
+	return nil
+}
+
+// exposed are the buckets that clients see: those of S3_EXPOSE_BUCKETS and
+// those that the file lists.
+func exposed(cfg *config.Config) []string {
+	names := slices.Clone(cfg.ExposeBuckets)
+	for _, b := range cfg.Buckets {
+		if !slices.Contains(names, b.Name) {
+			names = append(names, b.Name)
+		}
+	}
+	return names
+}
+
+// checkServed refuses what the bucket map does not do: a bucket that is another
+// one at the backend would show the wrong objects.
+func checkServed(cfg *config.Config) error {
+	for _, b := range cfg.Buckets {
+		if b.Backend != config.DefaultBackend || b.Bucket != b.Name || b.Prefix != "" {
+			return settingsError("%s: bucket %s: backend, bucket and prefix are not available in this version; remove them", b.Where, b.Name)
+		}
+	}
+	if len(cfg.Backends) > 0 {
+		return settingsError("%s: backends are not available in this version; remove them", cfg.Backends[0].Where)
+	}
+	return nil
+}
