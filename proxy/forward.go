@@ -56,6 +56,7 @@ func outcomeKnown(err error) bool {
 func refusal(x *exchange, resp *http.Response) error {
 	if resp.StatusCode == http.StatusNotModified {
 		copyAnswer(x.w.Header(), resp.Header)
+		x.completeNotModified(resp.Header)
 		return errNotModified
 	}
 	e := backend.ReadError(resp)
@@ -66,6 +67,34 @@ func refusal(x *exchange, resp *http.Response) error {
 		e.Code = gateway.NoSuchBucket
 	}
 	return e
+}
+
+// completeNotModified adds what a 304 must tell (RFC 9110 section 15.4.5) where
+// the backend left it out: the embedded store does.
+func (x *exchange) completeNotModified(answered http.Header) {
+	if answered.Get("Etag") != "" {
+		return
+	}
+	resp, err := x.at.Backend.Do(x.r.Context(), backend.Request{Method: http.MethodHead, Bucket: x.at.Bucket, Key: x.at.Key, Query: x.version()})
+	if err != nil {
+		return // a 304 without its ETag is still one
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		for _, name := range []string{"Etag", "Last-Modified", "Cache-Control", "Expires"} {
+			if v := resp.Header.Get(name); v != "" {
+				x.w.Header().Set(name, v)
+			}
+		}
+	}
+}
+
+// version is the query that names the version asked for, if one was.
+func (x *exchange) version() []signer.Param {
+	if id := get(x.query, "versionId"); id != "" {
+		return []signer.Param{{Key: "versionId", Value: id}}
+	}
+	return nil
 }
 
 // errNotModified carries a 304 to the one place that writes refusals.
