@@ -33,7 +33,7 @@ func (d *door) adapt(h handlerFunc) http.Handler {
 			gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Err = err })
 			d.log.Debug().Err(err).Str("path", r.URL.EscapedPath()).Msg("an answer was cut off")
 			panic(http.ErrAbortHandler)
-		case errors.Is(err, errClientGone) || r.Context().Err() != nil && errors.Is(context.Cause(r.Context()), context.Canceled):
+		case clientGone(r, err):
 			gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Err = errors.Join(errClientGone, err) })
 			w.Header().Set("Connection", "close")
 			w.WriteHeader(statusClientGone)
@@ -44,6 +44,16 @@ func (d *door) adapt(h handlerFunc) http.Handler {
 			WriteError(out, r, err)
 		}
 	})
+}
+
+// clientGone reports that nobody is there to read an answer. net/http ends the
+// context of a client that only stands still, too: that one may still listen.
+func clientGone(r *http.Request, err error) bool {
+	if errors.Is(err, errClientGone) {
+		return true
+	}
+	left := r.Context().Err() != nil && errors.Is(context.Cause(r.Context()), context.Canceled)
+	return left && gateway.CodeOf(err) != gateway.RequestTimeout
 }
 
 // answer knows whether the response began.
