@@ -17,6 +17,7 @@ type Record struct {
 type Fields struct {
 	ID        string // the gateway's own request id
 	Start     time.Time
+	Client    string // the client's address without a port, "unix" for a socket
 	Door      Door
 	Operation string // S3 operation name, or the REST route's name
 	Caller    string

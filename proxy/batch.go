@@ -130,7 +130,7 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if o.VersionID != "" {
 		action = gateway.DeleteVersion
 	}
-	return d.Policy.May(x.caller, action, x.addr.Bucket, o.Key)
+	return d.may(x, action, x.addr.Bucket, o.Key)
 }
 
 // beginDeletes announces every key of a batch to the cache.

@@ -50,7 +50,7 @@ func (d *Door) listBuckets(x *exchange) error {
 		return err
 	}
 	for _, b := range all.Buckets.Bucket {
-		if d.Buckets.Visible(b.Name) {
+		if d.Buckets.Visible(b.Name) && d.Policy.Visible(x.caller, b.Name) {
 			shown.Buckets.Bucket = append(shown.Buckets.Bucket, b)
 		}
 	}
@@ -58,19 +58,22 @@ func (d *Door) listBuckets(x *exchange) error {
 		shown.ContinuationToken, shown.Prefix = all.ContinuationToken, all.Prefix
 		return x.answerXML(http.StatusOK, shown)
 	}
-	shown.Buckets.Bucket = append(shown.Buckets.Bucket, d.mappedBuckets(all.Buckets.Bucket)...)
+	shown.Buckets.Bucket = append(shown.Buckets.Bucket, d.mappedBuckets(x, all.Buckets.Bucket)...)
 	return x.answerXML(http.StatusOK, shown.page(x.query))
 }
 
 // mappedBuckets are the rows of the bucket map. One has its backend's date where
 // that is known; the epoch stands for a date that nobody was asked for.
-func (d *Door) mappedBuckets(known []bucketEntry) []bucketEntry {
+func (d *Door) mappedBuckets(x *exchange, known []bucketEntry) []bucketEntry {
 	dates := map[string]string{}
 	for _, b := range known {
 		dates[b.Name] = b.CreationDate
 	}
 	var rows []bucketEntry
 	for name, m := range d.Buckets.Mapped {
+		if !d.Policy.Visible(x.caller, name) {
+			continue
+		}
 		entry := bucketEntry{Name: name, CreationDate: "1970-01-01T00:00:00.000Z"}
 		if date := dates[m.Bucket]; date != "" && m.Backend == d.Buckets.Client {
 			entry.CreationDate = date

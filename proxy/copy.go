@@ -69,7 +69,7 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 	if s.at, err = s.at.at("copy source", s.addr.Key); err != nil {
 		return source{}, err
 	}
-	return s, d.Policy.May(x.caller, gateway.Read, s.addr.Bucket, s.addr.Key)
+	return s, d.may(x, gateway.Read, s.addr.Bucket, s.addr.Key)
 }
 
 // header is the copy source as it goes to the backend.
@@ -166,7 +166,7 @@ func (d *Door) copyObject(x *exchange) error {
 		return err
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits := d.Policy.Limits(x.addr.Bucket, x.addr.Key)
+	limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
 	if limits.Open() {
 		return d.forwardLate(x, x.request())
 	}
@@ -194,7 +194,7 @@ func (d *Door) copyObject(x *exchange) error {
 // and makes the backend copy exactly what was judged.
 func (d *Door) admitCopy(x *exchange, f facts, u policy.Upload) error {
 	u.Caller, u.Bucket, u.Key = x.caller, x.addr.Bucket, x.addr.Key
-	if _, _, err := d.Policy.Limits(u.Bucket, u.Key).Admit(u, bytes.NewReader(f.head)); err != nil {
+	if _, _, err := d.Policy.LimitsFor(x.caller, u.Bucket, u.Key).Admit(u, bytes.NewReader(f.head)); err != nil {
 		return err
 	}
 	if own := x.out.Get(copyIfMatch); own != "" && own != "*" && strings.Trim(own, `"`) != strings.Trim(f.etag, `"`) {
@@ -217,7 +217,7 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 		return err
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits := d.Policy.Limits(x.addr.Bucket, x.addr.Key)
+	limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
 	if limits.Open() {
 		return d.forwardLate(x, x.request())
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 
 	"github.com/rs/zerolog"
@@ -170,6 +171,15 @@ func (d *Door) findOperation(x *exchange) (err error) {
 	return nil
 }
 
+// may asks the policy about one key, under the conditions of this request.
+func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
+	facts := gateway.RecordFrom(x.r.Context()).Snapshot()
+	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
+	return d.Policy.Allow(policy.Request{
+		Caller: x.caller, Action: action, Bucket: bucket, Key: key, Address: address, Now: facts.Start,
+	})
+}
+
 // authorise asks the policy whether the caller may.
 func (d *Door) authorise(x *exchange) error {
 	if x.caller.Link && !x.op.Link {
@@ -183,11 +193,11 @@ func (d *Door) authorise(x *exchange) error {
 	if action == gateway.List {
 		key = get(x.query, "prefix")
 	}
-	if err := d.Policy.May(x.caller, action, x.addr.Bucket, key); err != nil {
+	if err := d.may(x, action, x.addr.Bucket, key); err != nil {
 		return err
 	}
 	if needsManage(x.header) {
-		return d.Policy.May(x.caller, gateway.Manage, x.addr.Bucket, x.addr.Key)
+		return d.may(x, gateway.Manage, x.addr.Bucket, x.addr.Key)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (d *Door) receive(x *exchange, part int) error {
 		return err
 	}
 	defer body.Close()
-	admitted, _, err := d.Policy.Limits(x.addr.Bucket, x.addr.Key).Admit(policy.Upload{
+	admitted, _, err := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key).Admit(policy.Upload{
 		Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key,
 		ContentType: x.header.Get("Content-Type"), Size: body.Length(), Part: part,
 	}, body)

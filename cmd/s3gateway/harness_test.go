@@ -103,7 +103,7 @@ func newWorld(t *testing.T, settings ...string) *world {
 	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {
 		return a.client.HeadBucket(ctx, w.bucket)
 	}}
-	if err := a.assemble(cfg, log, w.clock.Now); err != nil {
+	if err := a.assemble(t.Context(), cfg, log, w.clock.Now); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.monitor.Check(t.Context()); err != nil {

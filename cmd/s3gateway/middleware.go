@@ -37,12 +37,14 @@ func recordRequests(log zerolog.Logger, now func() time.Time, trusted []netip.Pr
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			record := &gateway.Record{}
-			record.Update(func(f *gateway.Fields) { f.ID, f.Start = newRequestID(), now() })
+			record.Update(func(f *gateway.Fields) {
+				f.ID, f.Start, f.Client = newRequestID(), now(), policy.ClientAddress(r, trusted)
+			})
 			w.Header().Set("Server", "s3gateway")
 			seen := &recorder{ResponseWriter: w}
 			defer func() {
 				failure := recover()
-				logRequest(log, now(), r, seen, record.Snapshot(), policy.ClientAddress(r, trusted))
+				logRequest(log, now(), r, seen, record.Snapshot())
 				if failure != nil {
 					panic(failure) // net/http cuts the connection
 				}
@@ -60,7 +62,7 @@ func newRequestID() string {
 
 // logRequest writes one line per request. The query stays out of it: it may
 // carry a signature.
-func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *recorder, f gateway.Fields, client string) {
+func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *recorder, f gateway.Fields) {
 	status := seen.status
 	if r.Context().Err() != nil && status == 0 {
 		status = statusClientGone
@@ -75,7 +77,7 @@ func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *record
 	}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	line = line.Str("id", f.ID).Str("door", string(f.Door)).Str("method", r.Method).Str("path", path).
-		Str("client", client).Int("status", status).Int64("bytes", seen.bytes).Dur("took", end.Sub(f.Start))
+		Str("client", f.Client).Int("status", status).Int64("bytes", seen.bytes).Dur("took", end.Sub(f.Start))
 	for name, value := range map[string]string{
 		"operation": f.Operation, "caller": f.Caller, "cache": f.Cache, "backend_request_id": f.Backend,
 	} {

@@ -97,29 +97,3 @@ func addKeys(o *policy.CallersOptions, c config.Caller) error {
 	}
 	return nil
 }
-
-// exposed are the buckets that clients see: those of S3_EXPOSE_BUCKETS and
-// those that the file lists.
-func exposed(cfg *config.Config) []string {
-	names := slices.Clone(cfg.ExposeBuckets)
-	for _, b := range cfg.Buckets {
-		if !slices.Contains(names, b.Name) {
-			names = append(names, b.Name)
-		}
-	}
-	return names
-}
-
-// checkServed refuses what the bucket map does not do: a bucket that is another
-// one at the backend would show the wrong objects.
-func checkServed(cfg *config.Config) error {
-	for _, b := range cfg.Buckets {
-		if b.Backend != config.DefaultBackend || b.Bucket != b.Name || b.Prefix != "" {
-			return settingsError("%s: bucket %s: backend, bucket and prefix are not available in this version; remove them", b.Where, b.Name)
-		}
-	}
-	if len(cfg.Backends) > 0 {
-		return settingsError("%s: backends are not available in this version; remove them", cfg.Backends[0].Where)
-	}
-	return nil
-}

@@ -30,6 +30,7 @@ type app struct {
 	monitor *backend.Monitor
 	client  *backend.Client // nil while the settings are incomplete
 	store   *embedded.Store // nil with a real backend
+	further []*backend.Client
 	keys    keys
 	policy  *policy.Policy
 }
@@ -42,7 +43,7 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*app, e
 	a := &app{}
 	err := a.openBackend(ctx, cfg, log, time.Now)
 	if err == nil {
-		err = a.assemble(cfg, log, time.Now)
+		err = a.assemble(ctx, cfg, log, time.Now)
 	}
 	if err != nil {
 		a.close()
@@ -52,11 +53,8 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*app, e
 }
 
 // assemble makes the doors over the backend that was opened.
-func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.Time) (err error) {
+func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) (err error) {
 	if a.keys, err = loadKeys(cfg); err != nil {
-		return err
-	}
-	if err := checkServed(cfg); err != nil {
 		return err
 	}
 	if a.policy, err = newPolicy(cfg); err != nil {
@@ -65,6 +63,10 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 	callers, err := newCallers(cfg, a.keys, now)
 	if err != nil {
 		return &exitError{code: exitSettings, err: err}
+	}
+	mapped, err := a.openMap(ctx, cfg, log, now)
+	if err != nil {
+		return err
 	}
 	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now})
 	// One limiter of each kind: both doors together keep a caller's rate.
@@ -79,7 +81,7 @@ func (a *app) assemble(cfg *config.Config, log zerolog.Logger, now func() time.T
 			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
 		},
 		Callers: callers, Policy: a.policy, CallerLimit: callerLimit,
-		Buckets: &proxy.Buckets{Client: a.client, Exposed: exposed(cfg)},
+		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
 		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains,
 		Log: log,
 	}
@@ -185,6 +187,9 @@ func (a *app) close() error {
 	var errs []error
 	if a.client != nil {
 		a.client.Close()
+	}
+	for _, c := range a.further {
+		c.Close()
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
