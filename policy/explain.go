@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -75,4 +76,26 @@ func joinNetworks(networks []netip.Prefix) string {
 		texts[i] = n.String()
 	}
 	return strings.Join(texts, ", ")
+}
+
+// String says the limits and the settings that made them.
+func (l Limits) String() string {
+	size := "any size"
+	if l.MaxSize > 0 {
+		size = fmt.Sprintf("up to %d bytes", l.MaxSize)
+	}
+	text := fmt.Sprintf("%s (%s), types %s", size, cmp.Or(l.sizeSetting, "MAX_FILE_SIZE"), l.Types.by())
+	if l.Types.also != nil {
+		text += " and " + l.Types.also.by()
+	}
+	return text
+}
+
+// by names the setting that made the list.
+func (t Types) by() string {
+	setting := cmp.Or(t.setting, "ALLOWED_FILE_TYPES")
+	if t.any {
+		return "all (" + setting + ")"
+	}
+	return "as in " + setting
 }

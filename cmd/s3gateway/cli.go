@@ -18,6 +18,8 @@ type commands struct {
 	Serve    serveCommand    `cmd:"" default:"1" help:"Serve both doors (the default)."`
 	Settings settingsCommand `cmd:"" name:"config" help:"Print the effective settings and where each comes from; secrets are redacted."`
 	Doctor   doctorCommand   `cmd:"" help:"Check the settings and whether the storage backend accepts them."`
+	Policy   policyCommand   `cmd:"" help:"Explain the policy."`
+	Keys     keysCommand     `cmd:"" help:"Make keys for callers."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

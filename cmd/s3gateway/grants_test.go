@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/codeguardians/s3gateway/config"
+)
+
+// docsFolder is a working folder with the secrets that the examples name.
+func docsFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"webshop", "accounting", "releases", "auditor"} {
+		if err := os.WriteFile(filepath.Join(dir, "secrets", name), []byte("secret-of-the-"+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func example(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs("../../docs/examples/policy-" + name + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// command runs one command line in the folder of the examples' secrets.
+func command(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	t.Chdir(docsFolder(t))
+	var stdout, stderr bytes.Buffer
+	environ := []string{"PARTNER_SECRET_2026=correct-horse-battery", "PARTNER_SECRET_2027=correct-horse-staples"}
+	code = run(context.Background(), process{args: args, environ: environ, stdout: &stdout, stderr: &stderr})
+	return code, stdout.String() + stderr.String()
+}
+
+// Every example of docs/policy.md stands there as it is in its file, is taken,
+// and does what the text beside it says.
+func TestExamplesOfThePolicyDocument(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ file, asked, want string }{
+		{"images", "--caller webshop --action write --bucket pictures --key products/1.png", "allowed: grant 1 of caller webshop"},
+		{"images", "--caller webshop --action write --bucket pictures --key products/1.png", "limits: up to 5242880 bytes (max_file_size of bucket pictures), types as in allowed_file_types of bucket pictures"},
+		{"images", "--caller webshop --action delete --bucket pictures --key products/archive/1.png", "denied: grant 2 of caller webshop"},
+		{"images", "--caller webshop --action read --bucket pictures --key products/archive/1.png", "allowed: grant 1"},
+		{"images", "--caller webshop --action write --bucket pictures --key logo.png", "denied: no grant"},
+		{"images", "--caller webshop --action write --bucket files --key products/1.png", "denied: no grant"},
+		{"images", "--caller gateway --action manage --bucket files", "allowed: the caller may do everything"},
+		{"partner", "--caller partner --action write --bucket exchange --key partner/in/a.csv --address 203.0.113.7", "limits: up to 100000000 bytes (max_file_size of caller partner), types as in allowed_file_types of caller partner"},
+		{"partner", "--caller partner --action write --bucket exchange --key partner/in/a.csv --address 198.51.100.1", "denied: no grant"},
+		{"partner", "--caller partner --action write --bucket exchange --key partner/in/a.csv", "denied: no grant"},
+		{"partner", "--caller partner --action read --bucket exchange --key partner/in/a.csv --address 203.0.113.7", "denied: no grant"},
+		{"partner", "--caller partner --action list --bucket exchange --key partner/in/ --address 203.0.113.7", "denied: no grant"},
+		{"partner", "--caller accounting --action delete --bucket exchange --key partner/in/a.csv --time 2027-01-01T12:00:00Z", "denied: no grant"},
+		{"partner", "--caller accounting --action delete --bucket exchange --key partner/in/a.csv --time 2027-01-01T21:00:00Z", "allowed: grant 2 of caller accounting"},
+		{"public", "--action read --bucket downloads --key v1.tar.gz", "allowed: the bucket is public"},
+		{"public", "--action list --bucket downloads", "denied: there is no authenticated caller"},
+		{"public", "--action write --bucket downloads --key v1.tar.gz", "denied: there is no authenticated caller"},
+		{"public", "--caller releases --action delete --bucket downloads --key v1.tar.gz", "denied: no grant"},
+		{"public", "--caller auditor --action read --bucket downloads --key drafts/x", "denied: grant 2 of caller auditor"},
+		{"public", "--caller auditor --action list --bucket downloads", "denied: grant 2 of caller auditor"},
+	} {
+		path := example(t, tt.file)
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(doc, src) {
+			t.Errorf("docs/policy.md does not have %s as it is", path)
+		}
+		t.Run(tt.file+" "+tt.asked, func(t *testing.T) {
+			code, out := command(t, append([]string{"--config", path, "policy", "check"}, strings.Fields(tt.asked)...)...)
+			if !strings.Contains(out, tt.want) || (code == exitOK) != strings.HasPrefix(out, "allowed") {
+				t.Errorf("%d: %s", code, out)
+			}
+		})
+	}
+}
+
+func TestPolicyCheckRefusesWhatItCannotRead(t *testing.T) {
+	for _, args := range []string{"--action fly", "--bucket b", "--action read --address here", "--action read --time noon"} {
+		if code, out := command(t, append([]string{"policy", "check"}, strings.Fields(args)...)...); code != exitSettings {
+			t.Errorf("%s: %d %s", args, code, out)
+		}
+	}
+}
+
+// What is printed can be pasted into a caller and is taken there.
+func TestNewKeysCanBePasted(t *testing.T) {
+	code, out := command(t, "keys", "new")
+	if code != exitOK {
+		t.Fatal(out)
+	}
+	indented := "    " + strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    ")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.yaml")
+	if err := os.WriteFile(path, []byte("callers:\n  - name: a\n"+indented+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := config.Load(config.Options{Dir: dir, ConfigFile: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	callers, err := newCallers(cfg, keys{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(out, "not shown again: ")
+	key, _, _ := strings.Cut(after, "\n")
+	if who, ok := callers.ByAPIKey(key); !ok || who.Name != "a" {
+		t.Errorf("the API key %q is not known", key)
+	}
+	if secret, ok := callers.Secret(cfg.Callers[0].AccessKeys[0].ID); !ok || len(secret) != 40 {
+		t.Error("the access key is not known")
+	}
+	if _, again := command(t, "keys", "new"); again == out {
+		t.Error("the same keys again")
+	}
+	for kind, not := range map[string]string{"access-key": "sha256", "api-key": "secret:"} {
+		if _, out := command(t, "keys", "new", "--kind", kind); strings.Contains(out, not) {
+			t.Errorf("%s: %s", kind, out)
+		}
+	}
+}
+
+// The keys of a caller open the doors, and its grants hold there.
+func TestGrantsHoldOnBothDoors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	src := `
+allowed_file_types: ["*/*"]
+buckets: [{name: files, public: read}]
+callers:
+  - name: web
+    api_keys: [{key: api-key-of-the-web}]
+    grants: [{bucket: files, prefix: uploads/, actions: [write, read]}]
+  - name: other
+    api_keys: [{key: api-key-of-other}, {key: old-key-of-other, disabled: true}]
+`
+	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := start(t, t.TempDir(), []string{"CONFIG_FILE=" + file})
+	defer g.end(t)
+	post := func(key string) answer {
+		body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n"
+		r := newRequest(t, "POST", g.url+"/api/v1/upload/direct", strings.NewReader(body), "Content-Type", "multipart/form-data; boundary=x", "X-Api-Key", key)
+		return do(t, r)
+	}
+	for key, want := range map[string]int{"api-key-of-other": 403, "old-key-of-other": 401, "": 401} {
+		if got := post(key); got.status != want {
+			t.Errorf("key %q: %d, want %d: %s", key, got.status, want, got.body)
+		}
+	}
+	stored := post("api-key-of-the-web")
+	if stored.status != http.StatusCreated {
+		t.Fatalf("%d %s", stored.status, stored.body)
+	}
+	id, _ := stored.json(t)["file_id"].(string)
+	if a := do(t, newRequest(t, "GET", g.url+"/files/"+id, nil)); a.status != http.StatusOK || string(a.body) != "hello" {
+		t.Errorf("anonymous read of a public bucket: %d %s", a.status, a.body)
+	}
+	for _, r := range []*http.Request{
+		newRequest(t, "GET", g.url+"/files?list-type=2", nil), newRequest(t, "DELETE", g.url+"/files/"+id, nil),
+		newRequest(t, "PUT", g.url+"/files/x", strings.NewReader("x")), newRequest(t, "GET", g.url+"/", nil),
+		newRequest(t, "GET", g.url+"/files/.s3gateway/x", nil),
+	} {
+		if a := do(t, r); a.status != http.StatusForbidden {
+			t.Errorf("anonymous %s %s: %d %s", r.Method, r.URL, a.status, a.body)
+		}
+	}
+}

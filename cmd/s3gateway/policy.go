@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+// policyCommand asks the policy of the settings, without a gateway running.
+type policyCommand struct {
+	Check policyCheckCommand `cmd:"" help:"Say whether a caller may do something, and which rule decides; exit code 1 when it may not."`
+}
+
+type policyCheckCommand struct {
+	Caller  string `help:"Name of the caller; empty for an anonymous one." default:""`
+	Link    bool   `help:"By a link of the caller."`
+	Action  string `help:"What is done: ${enum}." required:"" enum:"list,read,write,delete,delete-version,manage"`
+	Bucket  string `help:"Bucket, as clients name it; empty with --action list for the list of buckets." default:""`
+	Key     string `help:"Key, byte for byte; for a list its prefix; empty for the bucket." default:""`
+	Address string `help:"Address of the client, for grants with from." placeholder:"IP"`
+	Time    string `help:"Time of the request, for grants with between (default: now)." placeholder:"2027-01-31T12:00:00Z"`
+}
+
+// Run prints the decision and the rule that made it, and for a write the limits.
+func (c policyCheckCommand) Run(cli *commands, p process) error {
+	cfg, _, err := cli.load(p)
+	if err != nil {
+		return err
+	}
+	rules, err := newPolicy(cfg)
+	if err != nil {
+		return err
+	}
+	r := policy.Request{
+		Caller: gateway.Caller{Name: c.Caller, Link: c.Link}, Action: gateway.Action(c.Action),
+		Bucket: c.Bucket, Key: c.Key, Now: time.Now(),
+	}
+	if c.Address != "" {
+		if r.Address, err = netip.ParseAddr(c.Address); err != nil {
+			return settingsError("--address: not an IP address")
+		}
+	}
+	if c.Time != "" {
+		if r.Now, err = time.Parse(time.RFC3339, c.Time); err != nil {
+			return settingsError("--time: write it as 2027-01-31T12:00:00Z")
+		}
+	}
+	verdict := rules.Decide(r)
+	fmt.Fprintln(p.stdout, verdict)
+	if !verdict.Allowed {
+		return &exitError{code: exitFailed, err: fmt.Errorf("%s is denied", c.Action)}
+	}
+	if r.Action == gateway.Write {
+		fmt.Fprintln(p.stdout, "limits:", rules.LimitsFor(r.Caller, r.Bucket, r.Key))
+	}
+	return nil
+}
