@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -151,5 +152,9 @@ func (d *door) ready(next handlerFunc) handlerFunc {
 // may asks the policy about a key and notes it in the record.
 func (d *door) may(r *http.Request, a gateway.Action, key string) error {
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Bucket, f.Key = d.Bucket, key })
-	return d.Policy.May(callerOf(r), a, d.Bucket, key)
+	facts := gateway.RecordFrom(r.Context()).Snapshot()
+	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
+	return d.Policy.Allow(policy.Request{
+		Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Address: address, Now: facts.Start,
+	})
 }

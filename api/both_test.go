@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/rs/zerolog"
 
-	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/internal/testbed"
@@ -59,13 +58,15 @@ func newBoth(t *testing.T, maxSize int64, types []string, change ...func(*Option
 			BucketOf: func(string) string { return "" }},
 		Buckets: &proxy.Buckets{Client: client, Exposed: []string{bucket}},
 	}
-	rest := b.srv.Config.Handler
-	b.srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rest := b.door
+	b.door = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, Root) {
 			rest.ServeHTTP(w, r)
 			return
 		}
-		s3.ServeHTTP(w, r.WithContext(gateway.WithRecord(r.Context(), &gateway.Record{})))
+		s3.ServeHTTP(w, r)
 	})
 	return &both{bench: b, bed: bed, bucket: bucket}
 }

@@ -43,7 +43,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: in.declared, Size: in.size}
-	admitted, contentType, err := d.Policy.Limits(d.Bucket, id).Admit(up, in.body)
+	admitted, contentType, err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Admit(up, in.body)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (d *door) open(r *http.Request) (*incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := d.Policy.Limits(d.Bucket, string(d.prefix))
+	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, string(d.prefix))
 	if kind != "multipart/form-data" {
 		return openRaw(r, kind, sent, limits)
 	}

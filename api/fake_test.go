@@ -199,8 +199,9 @@ type bench struct {
 	t     *testing.T
 	srv   *httptest.Server
 	store *fakeStore
-	rec   []*gateway.Record
 	mu    sync.Mutex
+	rec   []*gateway.Record
+	door  http.Handler
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
@@ -210,11 +211,12 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	for _, c := range change {
 		c(&o)
 	}
-	door := New(o)
+	b.door = New(o)
 	b.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := &gateway.Record{}
 		b.mu.Lock()
 		b.rec = append(b.rec, record)
+		door := b.door
 		b.mu.Unlock()
 		door.ServeHTTP(w, r.WithContext(gateway.WithRecord(r.Context(), record)))
 	}))

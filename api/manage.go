@@ -56,7 +56,7 @@ func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
 		if filename, err = cleanFilename(filename); err != nil {
 			return err
 		}
-		if err := d.Policy.Limits(d.Bucket, id).Types.CheckDeclared(o.ContentType, filename); err != nil {
+		if err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Types.CheckDeclared(o.ContentType, filename); err != nil {
 			return err
 		}
 		if err := d.Store.Copy(r.Context(), o, id, filename); err != nil {
@@ -173,7 +173,7 @@ func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 
 // admitCopy judges a copy as an upload of the same size, type and first bytes.
 func (d *door) admitCopy(r *http.Request, source Object, id string) error {
-	limits := d.Policy.Limits(d.Bucket, id)
+	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, id)
 	if limits.Open() {
 		return nil
 	}
@@ -221,7 +221,7 @@ func (d *door) deleteBatch(w http.ResponseWriter, r *http.Request) error {
 	for _, id := range ids {
 		err := d.prefix.checkID(id)
 		if err == nil {
-			err = d.Policy.May(callerOf(r), gateway.Delete, d.Bucket, id)
+			err = d.may(r, gateway.Delete, id)
 		}
 		if _, again := refused[id]; !again && err == nil {
 			allowed = append(allowed, id)

@@ -28,7 +28,7 @@ func (d *door) signForm(r *http.Request, key string, p promise, now time.Time) (
 	if p.sha256 != "" {
 		fields["x-amz-checksum-sha256"] = base64SHA256(p.sha256)
 	}
-	least, most := d.sizeRange(key, p)
+	least, most := d.sizeRange(r, key, p)
 	conditions := []any{map[string]string{"bucket": d.Bucket}, []any{"content-length-range", least, most}}
 	for name, value := range fields {
 		conditions = append(conditions, map[string]string{name: value})
@@ -51,11 +51,11 @@ func (d *door) signForm(r *http.Request, key string, p promise, now time.Time) (
 
 // sizeRange is the sizes in bytes that a form takes: the promised one, or any
 // that the policy and one request allow.
-func (d *door) sizeRange(key string, p promise) (least, most int64) {
+func (d *door) sizeRange(r *http.Request, key string, p promise) (least, most int64) {
 	if p.size != nil {
 		return *p.size, *p.size
 	}
-	if limit := d.Policy.Limits(d.Bucket, key).MaxSize; limit > 0 {
+	if limit := d.Policy.LimitsFor(callerOf(r), d.Bucket, key).MaxSize; limit > 0 {
 		return 0, min(limit, maxSinglePut)
 	}
 	return 0, maxSinglePut

@@ -163,7 +163,7 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 	if !validHeaderValue(declared) {
 		return "", invalid(gateway.UnprocessableValue, "content_type", "is not a media type")
 	}
-	limits := d.Policy.Limits(d.Bucket, id)
+	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, id)
 	if p.size != nil {
 		if err := limits.CheckSize(*p.size); err != nil {
 			return "", err
