@@ -155,6 +155,7 @@ callers:
 		t.Fatal(err)
 	}
 	g := start(t, t.TempDir(), []string{"CONFIG_FILE=" + file})
+	g.healthy(t)
 	defer g.end(t)
 	post := func(key string) answer {
 		body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n"

@@ -54,6 +54,11 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 		return err
 	}
 	defer a.close()
+	if a.store != nil {
+		// The store on this machine has just answered: asking it now spares the
+		// first client a 503. A reason against it is logged by Run.
+		_ = a.monitor.Check(ctx)
+	}
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.monitor.Run(background) })
