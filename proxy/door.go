@@ -185,6 +185,12 @@ func (d *Door) authorise(x *exchange) error {
 	if x.caller.Link && !x.op.Link {
 		return gateway.Errorf(gateway.AccessDenied, "A link does not allow %s.", x.op.Name)
 	}
+	if x.caller.Anonymous() && !x.op.Public {
+		return gateway.Errorf(gateway.AccessDenied, "This needs an authenticated caller.")
+	}
+	if x.op.Probe && d.Policy.Visible(x.caller, x.addr.Bucket) {
+		return nil
+	}
 	action := x.op.Action
 	if x.op.VersionAction != "" && has(x.query, "versionId") {
 		action = x.op.VersionAction

@@ -60,6 +60,11 @@ type Operation struct {
 	// Cached operations are answered from the metadata cache when nothing but
 	// the key decides the answer.
 	Cached bool
+	// Probe is true where only the bucket's being there is told: whoever may
+	// know of it may ask, as SDKs do before they use a part of it.
+	Probe bool
+	// Public is true for what a public bucket gives to anybody.
+	Public bool
 	// Link is true where a link credential may be used.
 	Link bool
 	// handle serves the operation; nil forwards it as it is.
@@ -101,8 +106,8 @@ func operations() []Operation {
 			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
 
 		// Objects
-		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true},
-		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Cached: true},
+		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Public: true},
+		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Public: true, Cached: true},
 		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, bodyHeaders), Effect: ChangesObject, Link: true, handle: (*Door).putObject},
 		{Name: "PostObject", Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
@@ -142,7 +147,7 @@ func operations() []Operation {
 		{Name: "CreateBucket", Method: "PUT", Level: BucketLevel, Action: gateway.Manage, Body: DocumentBody, Effect: ChangesBucket,
 			Headers: join(aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}), handle: (*Door).createBucket},
 		{Name: "DeleteBucket", Method: "DELETE", Level: BucketLevel, Action: gateway.Manage, Effect: ChangesBucket, handle: (*Door).deleteBucket},
-		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List},
+		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List, Probe: true},
 		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: join(listParams, []string{"marker"}),
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
@@ -150,7 +155,7 @@ func operations() []Operation {
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
 			Params: join(listParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
-		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List},
+		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true},
 	}
 	table = append(table, objectSettings()...)
 	return append(table, bucketSettings()...)

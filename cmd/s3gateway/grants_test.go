@@ -179,6 +179,7 @@ callers:
 		newRequest(t, "GET", g.url+"/files?list-type=2", nil), newRequest(t, "DELETE", g.url+"/files/"+id, nil),
 		newRequest(t, "PUT", g.url+"/files/x", strings.NewReader("x")), newRequest(t, "GET", g.url+"/", nil),
 		newRequest(t, "GET", g.url+"/files/.s3gateway/x", nil),
+		newRequest(t, "GET", g.url+"/files/"+id+"?tagging", nil), newRequest(t, "HEAD", g.url+"/files", nil),
 	} {
 		if a := do(t, r); a.status != http.StatusForbidden {
 			t.Errorf("anonymous %s %s: %d %s", r.Method, r.URL, a.status, a.body)
