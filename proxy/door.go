@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -168,6 +169,17 @@ func (d *Door) findOperation(x *exchange) (err error) {
 		return err
 	}
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation = x.op.Name })
+	return checkOverrides(x.query)
+}
+
+// checkOverrides refuses response-* parameters that are no header values: they
+// become headers of the answer, and a line break in one would begin another.
+func checkOverrides(query []signer.Param) error {
+	for _, p := range query {
+		if slices.Contains(responseParams, p.Key) && strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+			return gateway.Errorf(gateway.InvalidArgument, "The value of %s has a control character.", p.Key).With("ArgumentName", p.Key)
+		}
+	}
 	return nil
 }
 

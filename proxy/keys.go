@@ -39,6 +39,11 @@ func checkObjectName(key string) error {
 	if strings.IndexByte(key, 0) >= 0 {
 		return gateway.Errorf(gateway.InvalidArgument, "Object key contains a NUL byte.")
 	}
+	if !utf8.ValidString(key) {
+		// Keys are UTF-8 in S3; stores that sign what they decode answer that
+		// the signature is wrong.
+		return gateway.Errorf(gateway.InvalidArgument, "Object key is not UTF-8.")
+	}
 	if isReserved(key) {
 		return gateway.Errorf(gateway.AccessDenied, "Keys under %s belong to the gateway.", gateway.ReservedPrefix)
 	}

@@ -75,11 +75,16 @@ type Operation struct {
 var (
 	sseHeaders         = []string{"x-amz-server-side-encryption", "x-amz-server-side-encryption-*"}
 	sseCustomerHeaders = []string{"x-amz-server-side-encryption-customer-*"}
-	checksumHeaders    = []string{"x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"}
-	bodyHeaders        = join(checksumHeaders, []string{"x-amz-trailer", "x-amz-decoded-content-length"})
-	lockHeaders        = []string{"x-amz-object-lock-*", "x-amz-bypass-governance-retention"}
-	aclHeaders         = []string{"x-amz-acl", "x-amz-grant-*"}
-	objectHeaders      = join(sseHeaders, lockHeaders, aclHeaders, []string{
+	// By name: MinIO takes an algorithm that it does not know and compares
+	// nothing.
+	checksumHeaders = []string{
+		"x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256",
+		"x-amz-checksum-type", "x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm",
+	}
+	bodyHeaders   = join(checksumHeaders, []string{"x-amz-trailer", "x-amz-decoded-content-length"})
+	lockHeaders   = []string{"x-amz-object-lock-*", "x-amz-bypass-governance-retention"}
+	aclHeaders    = []string{"x-amz-acl", "x-amz-grant-*"}
+	objectHeaders = join(sseHeaders, lockHeaders, aclHeaders, []string{
 		"x-amz-meta-*", "x-amz-storage-class", "x-amz-tagging", "x-amz-website-redirect-location",
 	})
 	copySourceHeaders = []string{"x-amz-copy-source", "x-amz-copy-source-*"}

@@ -26,7 +26,7 @@ func TestKeysReachTheBackendByteForByte(t *testing.T) {
 	for _, key := range []string{
 		"plain", "year=2026/month=11", "a+b", "a&b", "a;b", "a,b", "a:b", "a@b", "a!b", "a*b", "a'b", "(a)", "100%", "a#b", "a?b", "~a",
 		"a//b", "//a", "a/", "a//", "/", "a/./b", "a/../b", "../../etc/passwd", "..", ".", "a%2Fb", "%41", "a%", "a b", "a\nb", "a\tb", "a\\b",
-		"ünïcödé/ключ/鍵", "e\u0301", "\xff\xfe", "\"<>|", "${x}", "a=b&c=d?e=f", strings.Repeat("k", 1024), strings.Repeat("ü", 512),
+		"ünïcödé/ключ/鍵", "e\u0301", "\"<>|", "${x}", "a=b&c=d?e=f", strings.Repeat("k", 1024), strings.Repeat("ü", 512),
 	} {
 		r.backend.forget()
 		if a := r.do(call{method: "GET", path: "/bucket/" + key}); a.status != 200 {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What a hostile client sends is the client's fault: no 5xx, nothing stored,
+// and never an answer that blames the gateway's own keys.
+func TestHostileInputIsTheClientsFault(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		request func(*world) *http.Request
+		status  int
+		code    string
+	}{
+		{"a key that is not UTF-8", func(w *world) *http.Request { return w.rawPut("%ff%fe.png") }, 400, "InvalidArgument"},
+		{"a NUL in a key", func(w *world) *http.Request { return w.rawPut("a%00b") }, 400, "InvalidArgument"},
+		{"a checksum that nobody compares", func(w *world) *http.Request {
+			return w.signedPut("a.txt", []byte("x"), "X-Amz-Checksum-Foo", "AAAAAA==")
+		}, 501, "NotImplemented"},
+		{"a NUL in an override", func(w *world) *http.Request { return w.signedGet("?response-content-type=a%00b") }, 400, "InvalidArgument"},
+		{"a line break in an override", func(w *world) *http.Request {
+			return w.signedGet("?response-content-disposition=a%0D%0AX-Evil%3A%201")
+		}, 400, "InvalidArgument"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, open...)
+			got := do(t, c.request(w))
+			got.isS3Error(t, c.status, c.code)
+			if got.header.Get("X-Evil") != "" {
+				t.Error("a header was written by a parameter")
+			}
+			w.unchanged()
+		})
+	}
+}
+
+// rawPut is a signed PUT of a path as it stands.
+func (w *world) rawPut(path string) *http.Request {
+	r := newRequest(w.t, "PUT", w.url+"/"+w.bucket+"/"+path, strings.NewReader("x"))
+	sign(w.t, r, "UNSIGNED-PAYLOAD", testSecret, time.Now())
+	return r
+}
+
+func (w *world) signedGet(query string) *http.Request {
+	r := newRequest(w.t, "GET", w.url+"/"+w.bucket+"/a.txt"+query, nil)
+	sign(w.t, r, "UNSIGNED-PAYLOAD", testSecret, time.Now())
+	return r
+}
