@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rs/zerolog"
 
@@ -57,12 +56,6 @@ func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastR
 
 // S3 is the typed client of the same backend, over the same connections.
 func (c *Client) S3() *s3.Client { return c.s3 }
-
-// UnsignedBody is an option for a single call whose body cannot be read twice:
-// the SDK then signs UNSIGNED-PAYLOAD.
-func UnsignedBody(o *s3.Options) {
-	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
-}
 
 // Close drops idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
