@@ -24,6 +24,7 @@ const (
 	EntityTooLarge               Code = "EntityTooLarge"
 	EntityTooSmall               Code = "EntityTooSmall"
 	ExpiredLink                  Code = "ExpiredLink"
+	HeadersTooLarge              Code = "RequestHeaderSectionTooLarge"
 	IncompleteBody               Code = "IncompleteBody"
 	Internal                     Code = "InternalError"
 	InvalidAccessKeyID           Code = "InvalidAccessKeyId"
@@ -63,6 +64,7 @@ const (
 	UnprocessableValue           Code = "UnprocessableValue"
 	UnsupportedMediaType         Code = "UnsupportedMediaType"
 	UnsupportedSignatureVersion  Code = "UnsupportedSignatureVersion"
+	URITooLong                   Code = "RequestURITooLong"
 )
 
 // Codes lists every code that the gateway raises, so that a test can walk each
@@ -71,7 +73,7 @@ func Codes() []Code {
 	return []Code{
 		AccessDenied, AccessForbidden, AuthHeaderMalformed, AuthQueryParametersError, BadDigest,
 		BucketAlreadyExists, Conflict, EntityTooLarge, EntityTooSmall,
-		ExpiredLink, IncompleteBody, Internal, InvalidAccessKeyID,
+		ExpiredLink, HeadersTooLarge, IncompleteBody, Internal, InvalidAccessKeyID,
 		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidPart,
 		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidToken, InvalidURI,
 		KeyTooLong, MalformedTrailer, MalformedXML,
@@ -81,7 +83,7 @@ func Codes() []Code {
 		RequestTimeTooSkewed, RequestTimeout, SHA256Mismatch,
 		ServiceUnavailable, SignatureDoesNotMatch, SlowDown, TypeNotAllowed,
 		Unauthenticated, UnprocessableValue, UnsupportedMediaType,
-		UnsupportedSignatureVersion,
+		UnsupportedSignatureVersion, URITooLong,
 	}
 }
 

@@ -37,6 +37,7 @@ var kinds = map[gateway.Code]kind{
 	gateway.EntityTooLarge:               {http.StatusRequestEntityTooLarge, "File too large"},
 	gateway.EntityTooSmall:               {http.StatusBadRequest, "File too small"},
 	gateway.ExpiredLink:                  {http.StatusForbidden, "Link expired"},
+	gateway.HeadersTooLarge:              {http.StatusRequestHeaderFieldsTooLarge, "Headers too large"},
 	gateway.IncompleteBody:               {http.StatusBadRequest, "Incomplete body"},
 	gateway.Internal:                     {http.StatusInternalServerError, "Internal error"},
 	gateway.InvalidAccessKeyID:           {http.StatusForbidden, "Access denied"},
@@ -77,6 +78,7 @@ var kinds = map[gateway.Code]kind{
 	gateway.UnprocessableValue:           {http.StatusUnprocessableEntity, "Value not allowed"},
 	gateway.UnsupportedMediaType:         {http.StatusUnsupportedMediaType, "Unsupported media type"},
 	gateway.UnsupportedSignatureVersion:  {http.StatusBadRequest, "Unsupported signature version"},
+	gateway.URITooLong:                   {http.StatusRequestURITooLong, "URI too long"},
 }
 
 // kindOf gives status and title for an error: by its code, for a code of the

@@ -35,6 +35,7 @@ var answers = map[gateway.Code]answer{
 	gateway.EntityTooLarge:               {status: 400, text: "Your proposed upload exceeds the maximum allowed object size."},
 	gateway.EntityTooSmall:               {status: 400, text: "Your proposed upload is smaller than the minimum allowed object size."},
 	gateway.ExpiredLink:                  {status: 403, code: gateway.AccessDenied, text: "Request has expired."},
+	gateway.HeadersTooLarge:              {status: 431, text: "Your request header section exceeds the maximum allowed size."},
 	gateway.IncompleteBody:               {status: 400, text: "You did not provide the number of bytes specified by the Content-Length HTTP header."},
 	gateway.Internal:                     {status: 500, text: "An internal error occurred. Try again."},
 	gateway.InvalidAccessKeyID:           {status: 403, text: "The AWS access key ID that you provided does not exist in our records."},
@@ -74,6 +75,7 @@ var answers = map[gateway.Code]answer{
 	gateway.UnprocessableValue:           {status: 400, code: gateway.InvalidArgument, text: "Invalid Argument."},
 	gateway.UnsupportedMediaType:         {status: 415, code: gateway.InvalidRequest, text: "The content type of the request is not supported."},
 	gateway.UnsupportedSignatureVersion:  {status: 400, code: gateway.InvalidRequest, text: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."},
+	gateway.URITooLong:                   {status: 414, text: "The request line is too long."},
 }
 
 // errorDocument is the S3 error document. Details follow the fixed elements.

@@ -138,19 +138,30 @@ func addresses(listeners []listener) (all []string) {
 	return all
 }
 
+// webServer is a server and what its TLS listeners are served with, nil for
+// plain HTTP only. It is not in the server's own TLSConfig: net/http changes
+// that, and sets it on plain servers too.
+type webServer struct {
+	*http.Server
+	secure *tls.Config
+	log    zerolog.Logger
+}
+
 // newServer bounds what a connection may cost before a handler sees it. With
 // secure it speaks HTTP/2 too.
-func newServer(h http.Handler, secure *tls.Config, log zerolog.Logger) *http.Server {
+func newServer(h http.Handler, secure *tls.Config, log zerolog.Logger) *webServer {
 	quiet := zerolog.New(io.Discard)
 	if log.GetLevel() <= zerolog.DebugLevel {
 		quiet = log
 	}
-	return &http.Server{
-		Handler: h, TLSConfig: secure,
+	server := &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connectionBuffer},
 		ErrorLog: stdLogger(quiet),
 	}
+	listen.AnswerUnreadable(server, answerUnreadable(log, time.Now))
+	return &webServer{Server: server, secure: secure, log: quiet}
 }
 
 func serve(ctx context.Context, cfg *config.Config, log zerolog.Logger, a *app, secure *tls.Config, listeners []listener) error {
@@ -179,16 +190,14 @@ func serve(ctx context.Context, cfg *config.Config, log zerolog.Logger, a *app, 
 	return err
 }
 
-// serveOn serves one address until its server is shut down. It does not go by
-// server.TLSConfig: net/http sets that on plain servers too.
-func serveOn(l listener, server *http.Server) (err error) {
+// serveOn serves one address until its server is shut down.
+func serveOn(l listener, server *webServer) error {
+	inner := l.Listener
 	if l.tls {
-		err = server.ServeTLS(l, "", "") // the certificate is in the TLSConfig
-	} else {
-		err = server.Serve(l)
+		inner = listen.Terminated(inner, server.secure, server.log)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	if err := server.Serve(listen.Watched(inner)); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
-	return err
+	return nil
 }

@@ -67,6 +67,7 @@ func LoadCertificates(o CertificateOptions) (*Certificates, error) {
 func (c *Certificates) ServerConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"}, // by it net/http knows to serve HTTP/2
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			c.refresh()
 			return c.current.Load(), nil
