@@ -42,7 +42,7 @@ func serve(ctx context.Context, cfg childConfig) error {
 	if err != nil {
 		return err
 	}
-	return embedgw.RunVersityGW(ctx, dated{store}, &embedgw.Config{
+	return embedgw.RunVersityGW(ctx, identified{dated{store}}, &embedgw.Config{
 		RootUserAccess:    cfg.AccessKeyID,
 		RootUserSecret:    cfg.SecretAccessKey,
 		Region:            cfg.Region,
@@ -53,7 +53,7 @@ func serve(ctx context.Context, cfg childConfig) error {
 		MultipartMaxParts: maxParts,
 		KeepAlive:         true,
 		Quiet:             true,
-		S3Options:         []s3api.Option{s3api.WithMiddleware("/", wholeBodies)},
+		S3Options:         []s3api.Option{s3api.WithMiddleware("/", knownIDs), s3api.WithMiddleware("/", wholeBodies)},
 	})
 }
 
