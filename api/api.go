@@ -31,8 +31,6 @@ type Options struct {
 	Auth   *policy.RESTAuth
 	// Callers give the link credentials; nil makes no links.
 	Callers *policy.Callers
-	// CallerLimit is the rate of each caller; nil is no limit.
-	CallerLimit *policy.Limiter
 
 	// Health asks the backend now; nil is always healthy.
 	Health func(context.Context) error
@@ -131,7 +129,9 @@ func callerOf(r *http.Request) gateway.Caller {
 
 func (d *door) callerRate(next handlerFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := d.CallerLimit.Allow(callerOf(r).Name).Err(); err != nil {
+		passage := policy.PassageFrom(r.Context())
+		passage.Tell(w.Header())
+		if err := passage.Caller(d.Policy, callerOf(r)); err != nil {
 			return err
 		}
 		return next(w, r)
@@ -149,12 +149,17 @@ func (d *door) ready(next handlerFunc) handlerFunc {
 	}
 }
 
-// may asks the policy about a key and notes it in the record.
+// may asks the policy about a key, notes it in the record and counts the request
+// for the rates of the bucket.
 func (d *door) may(r *http.Request, a gateway.Action, key string) error {
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Bucket, f.Key = d.Bucket, key })
 	facts := gateway.RecordFrom(r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	return d.Policy.Allow(policy.Request{
+	err := d.Policy.Allow(policy.Request{
 		Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Address: address, Now: facts.Start,
 	})
+	if err != nil {
+		return err
+	}
+	return policy.PassageFrom(r.Context()).Bucket(d.Policy, callerOf(r), d.Bucket, a)
 }

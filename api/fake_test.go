@@ -212,14 +212,15 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		c(&o)
 	}
 	b.door = New(o)
-	b.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: 10, Now: func() time.Time { return testTime }, StreamNow: time.Now})
+	b.srv = httptest.NewServer(traffic.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := &gateway.Record{}
 		b.mu.Lock()
 		b.rec = append(b.rec, record)
 		door := b.door
 		b.mu.Unlock()
 		door.ServeHTTP(w, r.WithContext(gateway.WithRecord(r.Context(), record)))
-	}))
+	})))
 	t.Cleanup(b.srv.Close)
 	return b
 }

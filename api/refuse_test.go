@@ -357,15 +357,15 @@ func TestNoOneIsServedWithoutAKey(t *testing.T) {
 }
 
 func TestRateAndReadinessComeBeforeTheStore(t *testing.T) {
-	limiter := policy.NewLimiter(policy.Rate{PerSecond: 0.1, Burst: 1}, 10, func() time.Time { return testTime })
-	b := newBench(t, func(o *Options) { o.CallerLimit = limiter })
-	if got := b.do("GET", Root+"/list", nil, nil); got.status != 200 {
-		t.Fatalf("first: %d", got.status)
+	b := newBench(t, func(o *Options) { o.Policy.Rate = policy.Rate{PerSecond: 0.1, Burst: 1} })
+	first := b.do("GET", Root+"/list", nil, nil)
+	if first.status != 200 || first.header.Get("RateLimit") != `"caller";r=0;t=10` || first.header.Get("RateLimit-Policy") != `"caller";q=1;w=10` {
+		t.Fatalf("first: %d %v", first.status, first.header)
 	}
 	got := b.do("GET", Root+"/list", nil, nil)
 	b.wantRefusal(got, refusal{429, "SlowDown", "", "RATE_LIMIT"})
-	if got.header.Get("Retry-After") != "10" {
-		t.Errorf("Retry-After %q, want 10", got.header.Get("Retry-After"))
+	if got.header.Get("Retry-After") != "10" || got.header.Get("RateLimit") != `"caller";r=0;t=10` {
+		t.Errorf("Retry-After %q, want 10; RateLimit %q", got.header.Get("Retry-After"), got.header.Get("RateLimit"))
 	}
 
 	gone := &gateway.Error{Code: gateway.ServiceUnavailable, Message: "S3 file storage is not enabled or not properly configured"}

@@ -139,7 +139,7 @@ func (d *door) cors(next http.Handler) http.Handler {
 		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
-			"Last-Modified", "Location", "Repr-Digest", "Retry-After", "X-Cache"},
+			"Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache"},
 		MaxAge: 600,
 	}).Handler(next)
 }

@@ -61,7 +61,7 @@ func statusCases() map[int]statusCase {
 		416: {method: "GET", path: "/download/uploads/a", header: named("Range", "bytes=99-"), with: "Content-Range"},
 		422: {method: "GET", path: "/list?limit=0"},
 		429: {change: func(o *Options) {
-			o.CallerLimit = policy.NewLimiter(policy.Rate{PerSecond: 1e-9, Burst: 1, Setting: "RATE_LIMIT"}, 10, o.Now)
+			o.Policy.Rate = policy.Rate{PerSecond: 1e-9, Burst: 1, Setting: "RATE_LIMIT"}
 		}, method: "GET", path: "/list", with: "Retry-After"},
 		501: {change: storeRefuses(gateway.Errorf(gateway.NotImplemented, "The storage has none.")), method: "PUT", path: upload, body: "x"},
 		503: {change: storeRefuses(&gateway.Error{Code: gateway.ServiceUnavailable}), method: "PUT", path: upload, body: "x", with: "Retry-After"},

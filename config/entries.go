@@ -139,6 +139,33 @@ func nested[R, S any](name string, at func(*R) *[]S, members []member[S], where 
 	}
 }
 
+// within is a member that is one entry: names with values, not a list of them.
+func within[R, S any](name string, at func(*R) *S, members []member[S]) member[R] {
+	return member[R]{
+		name: name,
+		show: func(r *R) string {
+			var shown []string
+			for _, m := range members {
+				if text := m.show(at(r)); text != "" {
+					shown = append(shown, m.name+": "+text)
+				}
+			}
+			if len(shown) == 0 {
+				return ""
+			}
+			return "{" + strings.Join(shown, ", ") + "}"
+		},
+		read: func(y *yamlReader, _ member[R], r *R, n ast.Node) {
+			pairs, token, ok := mapping(n)
+			if !ok {
+				y.refuse(n.GetToken(), name, "not an entry", "write name: value")
+				return
+			}
+			readEntry(y, pairs, token, name, members, at(r))
+		},
+	}
+}
+
 // entries reads a list of entries. Each that can be read at all is in the
 // result, so that later checks see references to it.
 func entries[R any](y *yamlReader, n ast.Node, section string, members []member[R], where func(*R) *string) []R {

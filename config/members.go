@@ -30,7 +30,7 @@ var (
 		one("trailers", func(b *Backend) **bool { return &b.trailers }, optional(truth)),
 		one("verify_payload", func(b *Backend) *string { return &b.VerifyPayload }, oneOf("gateway", "backend")),
 	)
-	bucketMembers = []member[Bucket]{
+	bucketMembers = append([]member[Bucket]{
 		needed(one("name", func(b *Bucket) *string { return &b.Name }, bucketName)),
 		one("backend", func(b *Bucket) *string { return &b.Backend }, callerName),
 		one("bucket", func(b *Bucket) *string { return &b.Bucket }, bucketName),
@@ -38,14 +38,21 @@ var (
 		one("max_file_size", func(b *Bucket) **int64 { return &b.MaxFileSize }, optional(size)),
 		several("allowed_file_types", func(b *Bucket) *[]string { return &b.AllowedFileTypes }, mediaType),
 		one("public", func(b *Bucket) *bool { return &b.PublicRead }, public),
-	}
-	callerMembers = []member[Caller]{
+	}, rateMembers(func(b *Bucket) *Rates { return &b.Rates })...)
+	callerMembers = append([]member[Caller]{
 		needed(one("name", func(c *Caller) *string { return &c.Name }, callerName)),
 		nested("access_keys", func(c *Caller) *[]AccessKey { return &c.AccessKeys }, accessKeyMembers, func(k *AccessKey) *string { return &k.Where }),
 		nested("api_keys", func(c *Caller) *[]CallerKey { return &c.APIKeys }, apiKeyMembers, func(k *CallerKey) *string { return &k.Where }),
 		one("max_file_size", func(c *Caller) **int64 { return &c.MaxFileSize }, optional(size)),
 		several("allowed_file_types", func(c *Caller) *[]string { return &c.AllowedFileTypes }, mediaType),
 		nested("grants", func(c *Caller) *[]Grant { return &c.Grants }, grantMembers, func(g *Grant) *string { return &g.Where }),
+	}, rateMembers(func(c *Caller) *Rates { return &c.Rates })...)
+	actionRateMembers = []member[ActionRates]{
+		one("list", func(a *ActionRates) **Rate { return &a.List }, optional(requestRate)),
+		one("read", func(a *ActionRates) **Rate { return &a.Read }, optional(requestRate)),
+		one("write", func(a *ActionRates) **Rate { return &a.Write }, optional(requestRate)),
+		one("delete", func(a *ActionRates) **Rate { return &a.Delete }, optional(requestRate)),
+		one("manage", func(a *ActionRates) **Rate { return &a.Manage }, optional(requestRate)),
 	}
 	accessKeyMembers = append(append([]member[AccessKey]{
 		needed(quiet(one("id", func(k *AccessKey) *string { return &k.ID }, gatewayKeyID))),
@@ -67,6 +74,28 @@ var (
 		one("between", func(g *Grant) *Hours { return &g.Between }, hours),
 	}
 )
+
+// rateMembers are the limits on traffic of an entry.
+func rateMembers[R any](at func(*R) *Rates) []member[R] {
+	return []member[R]{
+		one("rate", func(r *R) **Rate { return &at(r).Requests }, optional(requestRate)),
+		one("rate_bytes", func(r *R) **Rate { return &at(r).Bytes }, optional(byteRate)),
+		one("in_flight", func(r *R) *int { return &at(r).InFlight }, unlessZero(count(0, 1_000_000))),
+		within("rates", func(r *R) *ActionRates { return &at(r).Actions }, actionRateMembers),
+	}
+}
+
+// unlessZero shows a number only where there is one.
+func unlessZero(k kind[int]) kind[int] {
+	show := k.show
+	k.show = func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return show(n)
+	}
+	return k
+}
 
 // callerName reads the name of a caller or backend.
 var callerName = textOf("accepted: 1 to 64 letters, digits and . _ @ -", func(text string) error {

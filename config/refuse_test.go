@@ -75,7 +75,7 @@ func TestRefusedValues(t *testing.T) {
 		"PROXY_PROTOCOL":         {"true", "v2"},
 		"OIDC_AUDIENCE":          {"x"},
 		"PRESIGN_VIA":            {"backend", "cdn"},
-		"RATE_LIMIT_BYTES":       {"50MiB/s", "x"},
+		"RATE_LIMIT_BYTES":       {"50MiB", "50MiB/m", "x"},
 		"QUOTA_BYTES":            {"1GB"},
 		"REDIS_URL":              {"redis://:pw@redis:6379", "x"},
 		"CLAMD_ADDR":             {"clamd:3310"},

@@ -73,7 +73,9 @@ type Bucket struct {
 	// PublicRead (public: read) lets everybody GET and HEAD its objects, by
 	// name: nothing is listed.
 	PublicRead bool
-	Where      string
+	// Rates are limits on the traffic of the bucket, all callers together.
+	Rates Rates
+	Where string
 }
 
 // Caller is one who may come with a key: an entry of the section callers. A
@@ -93,9 +95,39 @@ type Caller struct {
 	// AllowedFileTypes (allowed_file_types) as in Config. Empty: none of its
 	// own.
 	AllowedFileTypes []string
+	// Rates take the place of RATE_LIMIT and RATE_LIMIT_BYTES.
+	Rates Rates
 	// Grants (grants) are what the caller may do, and what not.
 	Grants []Grant
 	Where  string
+}
+
+// Rates are the limits on traffic of a Bucket or a Caller.
+type Rates struct {
+	// Requests (rate) and Bytes (rate_bytes). Nil: none of its own; a zero
+	// Rate: no limit.
+	Requests, Bytes *Rate
+	// InFlight (in_flight) is how many requests may be under way at once. 0:
+	// any number.
+	InFlight int
+	// Actions (rates) are requests of one class of actions.
+	Actions ActionRates
+}
+
+// ActionRates are rates by class of actions; nil for none.
+type ActionRates struct{ List, Read, Write, Delete, Manage *Rate }
+
+// ByAction gives the rates that are set.
+func (a ActionRates) ByAction() map[gateway.Action]Rate {
+	set := map[gateway.Action]Rate{}
+	for action, r := range map[gateway.Action]*Rate{
+		gateway.List: a.List, gateway.Read: a.Read, gateway.Write: a.Write, gateway.Delete: a.Delete, gateway.Manage: a.Manage,
+	} {
+		if r != nil {
+			set[action] = *r
+		}
+	}
+	return set
 }
 
 // AccessKey is a key pair of a Caller.

@@ -30,6 +30,9 @@ type Policy struct {
 	// UploadPrefix is where the REST door puts its objects, with or without a
 	// slash at its end. ScopeUploads goes by it.
 	UploadPrefix string
+	// Rate is that of each caller that has none of its own, RateBytes the one
+	// of its bytes, each way.
+	Rate, RateBytes Rate
 	// Rules are those of the callers and buckets. Nil: every named caller may
 	// do everything, and nobody has limits of its own.
 	Rules *Rules

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +35,21 @@ func (c *clock) advance(d time.Duration) {
 
 func newClock() *clock { return &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
-func allowed(l *Limiter, key string, tries int) (n int) {
+// limited is a limiter with the rate of a test.
+type limited struct {
+	*Limiter
+	rate Rate
+}
+
+func newLimited(r Rate, entries int, now func() time.Time) *limited {
+	return &limited{NewLimiter(entries, now, nil), r}
+}
+
+func (l *limited) Allow(name string) Decision {
+	return l.Limiter.Allow(context.Background(), Key{Kind: "caller", Name: name}, l.rate)
+}
+
+func allowed(l *limited, key string, tries int) (n int) {
 	for range tries {
 		if l.Allow(key).Allowed {
 			n++
@@ -45,7 +60,7 @@ func allowed(l *Limiter, key string, tries int) (n int) {
 
 func TestNewKeyHasItsFullBurstAndGetsTokensBack(t *testing.T) {
 	c := newClock()
-	l := NewLimiter(Rate{PerSecond: 10, Burst: 25}, 100, c.now)
+	l := newLimited(Rate{PerSecond: 10, Burst: 25}, 100, c.now)
 	if n := allowed(l, "a", 100); n != 25 {
 		t.Errorf("%d allowed at first, want 25", n)
 	}
@@ -68,7 +83,7 @@ func TestNewKeyHasItsFullBurstAndGetsTokensBack(t *testing.T) {
 
 func TestEvictedKeyComesBackWithOneToken(t *testing.T) {
 	c := newClock()
-	l := NewLimiter(Rate{PerSecond: 1, Burst: 10}, 3, c.now)
+	l := newLimited(Rate{PerSecond: 1, Burst: 10}, 3, c.now)
 	for _, key := range []string{"a", "b", "c"} {
 		if n := allowed(l, key, 20); n != 10 {
 			t.Errorf("%s: %d allowed before the limiter was full, want 10", key, n)
@@ -91,8 +106,8 @@ func TestEvictedKeyComesBackWithOneToken(t *testing.T) {
 
 func TestRateThatIsNoLimit(t *testing.T) {
 	for _, r := range []Rate{{}, {Burst: 5}, {PerSecond: -1}, {PerSecond: math.NaN()}} {
-		l := NewLimiter(r, 10, nil)
-		if l != nil || !l.Allow("a").Allowed || l.Allow("a").Err() != nil {
+		l := newLimited(r, 10, nil)
+		if !l.Allow("a").Allowed || l.Allow("a").Err() != nil {
 			t.Errorf("%+v limits", r)
 		}
 	}
@@ -100,7 +115,7 @@ func TestRateThatIsNoLimit(t *testing.T) {
 
 func TestBurstIsOneSecondsWorthUnlessSaid(t *testing.T) {
 	for rate, want := range map[float64]int64{100: 100, 2.5: 3, 0.001: 1, math.Inf(1): math.MaxInt32} {
-		if d := NewLimiter(Rate{PerSecond: rate}, 0, newClock().now).Allow("a"); d.Limit != want || !d.Allowed {
+		if d := newLimited(Rate{PerSecond: rate}, 0, newClock().now).Allow("a"); d.Limit != want || !d.Allowed {
 			t.Errorf("%v/s: %+v, want burst %d", rate, d, want)
 		}
 	}
@@ -117,7 +132,7 @@ func TestRefusalSaysWhenAndWhichSetting(t *testing.T) {
 		{Rate{PerSecond: 1, Burst: 1, Setting: "RATE_LIMIT_ADDRESS"}, time.Second, "RATE_LIMIT_ADDRESS."},
 		{Rate{PerSecond: 1e-300, Burst: 1}, 24 * time.Hour, "RATE_LIMIT."},
 	} {
-		l := NewLimiter(tt.rate, 1, newClock().now)
+		l := newLimited(tt.rate, 1, newClock().now)
 		if err := l.Allow("a").Err(); err != nil {
 			t.Errorf("%+v: first: %v", tt.rate, err)
 		}
@@ -129,7 +144,7 @@ func TestRefusalSaysWhenAndWhichSetting(t *testing.T) {
 }
 
 func TestLimiterIsExactUnderConcurrency(t *testing.T) {
-	l := NewLimiter(Rate{PerSecond: 1, Burst: 500}, 10, newClock().now)
+	l := newLimited(Rate{PerSecond: 1, Burst: 500}, 10, newClock().now)
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	for range 8 {
@@ -196,8 +211,8 @@ func TestLimitByAddress(t *testing.T) {
 		refusal = err
 		w.WriteHeader(503)
 	}
-	limiter := NewLimiter(Rate{PerSecond: 1, Burst: 1, Setting: "RATE_LIMIT_ADDRESS"}, 10, newClock().now)
-	h := LimitByAddress(limiter, nil, fail)(served)
+	limiter := newLimited(Rate{PerSecond: 1, Burst: 1, Setting: "RATE_LIMIT_ADDRESS"}, 10, newClock().now)
+	h := LimitByAddress(limiter.Limiter, func() Rate { return limiter.rate }, nil, fail)(served)
 	ask := func(h http.Handler, peer string) int {
 		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 		r.RemoteAddr = peer
@@ -210,7 +225,7 @@ func TestLimitByAddress(t *testing.T) {
 	if gateway.CodeOf(refusal) != gateway.SlowDown {
 		t.Errorf("got %v", refusal)
 	}
-	open := LimitByAddress(nil, nil, fail)(served)
+	open := LimitByAddress(limiter.Limiter, func() Rate { return Rate{} }, nil, fail)(served)
 	for range 10 {
 		if got := ask(open, "192.0.2.1:1"); got != 204 {
 			t.Errorf("no limit: %d", got)
@@ -219,7 +234,7 @@ func TestLimitByAddress(t *testing.T) {
 }
 
 func BenchmarkAllow(b *testing.B) {
-	l := NewLimiter(Rate{PerSecond: 1e9, Burst: 1e9}, 1000, time.Now)
+	l := newLimited(Rate{PerSecond: 1e9, Burst: 1e9}, 1000, time.Now)
 	keys := make([]string, 500)
 	for i := range keys {
 		keys[i] = "caller" + strconv.Itoa(i)

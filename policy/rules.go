@@ -51,6 +51,7 @@ type CallerRules struct {
 	Everything bool
 	Grants     []Grant
 	Limits     OwnLimits
+	Rates      Rates
 }
 
 // BucketRules are the rules of one bucket, by the clients' name of it.
@@ -59,6 +60,7 @@ type BucketRules struct {
 	// PublicRead lets everybody read its objects by name.
 	PublicRead bool
 	Limits     OwnLimits
+	Rates      Rates
 }
 
 // Rules are the rules of all callers and buckets. They are immutable and may be
@@ -72,11 +74,13 @@ type callerRules struct {
 	everything bool
 	grants     []grant
 	limits     ownLimits
+	rates      rates
 }
 
 type bucketRules struct {
 	publicRead bool
 	limits     ownLimits
+	rates      rates
 }
 
 // ownLimits are OwnLimits with the names of the settings that made them.
@@ -97,7 +101,7 @@ func NewRules(callers []CallerRules, buckets []BucketRules) (*Rules, error) {
 		if b.Name == "" || r.buckets[b.Name] != nil {
 			problems = append(problems, fmt.Errorf("bucket %q: without a name, or twice", b.Name))
 		}
-		r.buckets[b.Name] = &bucketRules{publicRead: b.PublicRead, limits: b.Limits.of("bucket " + b.Name)}
+		r.buckets[b.Name] = &bucketRules{publicRead: b.PublicRead, limits: b.Limits.of("bucket " + b.Name), rates: b.Rates.of("bucket " + b.Name)}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -112,7 +116,7 @@ func (r *Rules) addCaller(c CallerRules) error {
 	if c.Everything && len(c.Grants) > 0 {
 		return fmt.Errorf("caller %q: may do everything, so grants would do nothing", c.Name)
 	}
-	own := &callerRules{everything: c.Everything, limits: c.Limits.of("caller " + c.Name)}
+	own := &callerRules{everything: c.Everything, limits: c.Limits.of("caller " + c.Name), rates: c.Rates.of("caller " + c.Name)}
 	for i, g := range c.Grants {
 		compiled, err := compile(g, i+1, c.Name)
 		if err != nil {

@@ -27,10 +27,8 @@ type Door struct {
 	Verifier *signer.Verifier
 	Callers  Callers
 	Policy   *policy.Policy
-	// CallerLimit is the rate per caller; nil means none.
-	CallerLimit *policy.Limiter
-	Buckets     *Buckets
-	Cache       *cache.Metadata
+	Buckets  *Buckets
+	Cache    *cache.Metadata
 	// Ready gives the refusal while there is no usable backend; nil is ready.
 	Ready func() error
 	// Domains are the host names of virtual-host style; none means path style.
@@ -155,10 +153,7 @@ func (d *Door) authenticate(x *exchange) (err error) {
 }
 
 func (d *Door) limitCaller(x *exchange) error {
-	if x.caller.Anonymous() {
-		return nil
-	}
-	return d.CallerLimit.Allow(x.caller.Name).Err()
+	return policy.PassageFrom(x.r.Context()).Caller(d.Policy, x.caller)
 }
 
 func (d *Door) findOperation(x *exchange) (err error) {
@@ -183,13 +178,18 @@ func checkOverrides(query []signer.Param) error {
 	return nil
 }
 
-// may asks the policy about one key, under the conditions of this request.
+// may asks the policy about one key, under the conditions of this request, and
+// counts the request for the rates of the bucket.
 func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
 	facts := gateway.RecordFrom(x.r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	return d.Policy.Allow(policy.Request{
+	err := d.Policy.Allow(policy.Request{
 		Caller: x.caller, Action: action, Bucket: bucket, Key: key, Address: address, Now: facts.Start,
 	})
+	if err != nil {
+		return err
+	}
+	return policy.PassageFrom(x.r.Context()).Bucket(d.Policy, x.caller, bucket, action)
 }
 
 // authorise asks the policy whether the caller may.

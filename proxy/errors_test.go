@@ -282,7 +282,7 @@ func TestWhoMayNotIsRefused(t *testing.T) {
 
 func TestTheRateOfACallerIsSlowDown(t *testing.T) {
 	r := newRig(t, func(r *rig) {
-		r.door.CallerLimit = policy.NewLimiter(policy.Rate{PerSecond: 0.1, Burst: 1}, 10, time.Now)
+		r.policy.Rate = policy.Rate{PerSecond: 0.1, Burst: 1}
 	})
 	if a := r.do(call{path: "/bucket/key"}); a.status != 200 {
 		t.Fatalf("first: %d", a.status)

@@ -67,7 +67,8 @@ func newRig(t testing.TB, changes ...func(*rig)) *rig {
 	for _, change := range changes {
 		change(r)
 	}
-	doors := drain.Middleware(r.door)
+	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: 10, Now: time.Now, StreamNow: time.Now})
+	doors := drain.Middleware(traffic.Handler(r.door))
 	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		record := &gateway.Record{}
 		record.Update(func(f *gateway.Fields) { f.ID = requestID })

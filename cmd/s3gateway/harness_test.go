@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +88,24 @@ var open = []string{"MAX_FILE_SIZE=0", "ALLOWED_FILE_TYPES=*/*"}
 func newWorld(t *testing.T, settings ...string) *world {
 	t.Helper()
 	store := testbed.Open(t)
-	w := &world{t: t, store: store, bucket: store.Bucket(t), clock: &clock{now: time.Now()}, log: &lockedBuffer{}}
+	return newWorldOn(t, store, store.Bucket(t), settings...)
+}
+
+// newFiled is newWorld with a YAML file, in which BUCKET stands for the bucket.
+func newFiled(t *testing.T, file string, settings ...string) *world {
+	t.Helper()
+	store := testbed.Open(t)
+	bucket, path := store.Bucket(t), filepath.Join(t.TempDir(), "s3gateway.yaml")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(file, "BUCKET", bucket)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return newWorldOn(t, store, bucket, append(slices.Clone(open), append(settings, "CONFIG_FILE="+path)...)...)
+}
+
+// newWorldOn is newWorld over a bucket that there is.
+func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
+	t.Helper()
+	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &lockedBuffer{}}
 	cfg, _, err := config.Load(config.Options{Dir: t.TempDir(), Environ: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
 		"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret,

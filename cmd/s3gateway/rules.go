@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/policy"
 )
@@ -19,6 +20,7 @@ func newPolicy(cfg *config.Config) (*policy.Policy, error) {
 	p := &policy.Policy{
 		MaxFileSize: cfg.MaxFileSize, Types: types,
 		Scope: policy.Scope(cfg.PolicyScope), UploadPrefix: cfg.UploadPrefix,
+		Rate: rateOf(cfg.RateLimit, "RATE_LIMIT"), RateBytes: rateOf(cfg.RateLimitBytes, "RATE_LIMIT_BYTES"),
 	}
 	// The callers of the settings may do everything, those of the file what is
 	// granted.
@@ -37,7 +39,7 @@ func newPolicy(cfg *config.Config) (*policy.Policy, error) {
 		if err != nil {
 			return nil, settingsError("%s: %w", c.Where, err)
 		}
-		callers = append(callers, policy.CallerRules{Name: c.Name, Grants: grantsOf(c), Limits: limits})
+		callers = append(callers, policy.CallerRules{Name: c.Name, Grants: grantsOf(c), Limits: limits, Rates: ratesOf(c.Rates)})
 	}
 	var buckets []policy.BucketRules
 	for _, b := range cfg.Buckets {
@@ -45,7 +47,7 @@ func newPolicy(cfg *config.Config) (*policy.Policy, error) {
 		if err != nil {
 			return nil, settingsError("%s: %w", b.Where, err)
 		}
-		buckets = append(buckets, policy.BucketRules{Name: b.Name, PublicRead: b.PublicRead, Limits: limits})
+		buckets = append(buckets, policy.BucketRules{Name: b.Name, PublicRead: b.PublicRead, Limits: limits, Rates: ratesOf(b.Rates)})
 	}
 	if p.Rules, err = policy.NewRules(callers, buckets); err != nil {
 		return nil, settingsError("%w", err)
@@ -62,6 +64,21 @@ func grantsOf(c config.Caller) []policy.Grant {
 		}
 	}
 	return grants
+}
+
+// ratesOf takes the limits on traffic of an entry.
+func ratesOf(r config.Rates) policy.Rates {
+	own := policy.Rates{InFlight: int64(r.InFlight), Actions: map[gateway.Action]policy.Rate{}}
+	if r.Requests != nil {
+		own.Requests = &policy.Rate{PerSecond: r.Requests.PerSecond, Burst: r.Requests.Burst}
+	}
+	if r.Bytes != nil {
+		own.Bytes = &policy.Rate{PerSecond: r.Bytes.PerSecond, Burst: r.Bytes.Burst}
+	}
+	for action, of := range r.Actions.ByAction() {
+		own.Actions[action] = policy.Rate{PerSecond: of.PerSecond, Burst: of.Burst}
+	}
+	return own
 }
 
 func ownLimits(size *int64, list []string) (policy.OwnLimits, error) {

@@ -69,9 +69,11 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		return err
 	}
 	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now})
-	// One limiter of each kind: both doors together keep a caller's rate.
-	callerLimit := policy.NewLimiter(rateOf(cfg.RateLimit, "RATE_LIMIT"), limiterEntries, now)
-	addressLimit := policy.NewLimiter(rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS"), limiterEntries, now)
+	// One of each: both doors together keep a caller's rate. A flood of
+	// addresses pushes no caller out.
+	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now})
+	addresses := policy.NewLimiter(limiterEntries, now, nil)
+	addressRate := func() policy.Rate { return rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
 
 	s3Door := &proxy.Door{
 		Table: proxy.NewTable(),
@@ -80,7 +82,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 			ForwardedHost: forwardedHost(cfg.TrustedProxies), Now: now,
 			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
 		},
-		Callers: callers, Policy: a.policy, CallerLimit: callerLimit,
+		Callers: callers, Policy: a.policy,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
 		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains,
 		Log: log,
@@ -91,7 +93,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 			FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Log: log,
 		},
 		Bucket: cfg.BucketName, Budget: api.NewBudget(cfg.UploadBufferBytes),
-		Policy: a.policy, Callers: callers, CallerLimit: callerLimit,
+		Policy: a.policy, Callers: callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
 		},
@@ -101,7 +103,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"), Now: now, Random: rand.Reader, Log: log,
 	})
 	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
-		return policy.LimitByAddress(addressLimit, cfg.TrustedProxies, fail)(next)
+		return policy.LimitByAddress(addresses, addressRate, cfg.TrustedProxies, fail)(next)
 	}
 	a.handler = chain(
 		doors{
@@ -114,8 +116,9 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		// The record is outermost: it logs what all others answered, panics
 		// too. The stall guard stands next to the doors: it moves deadlines on
 		// with each byte that they read and write. Draining a refused body has
-		// a deadline of its own and so reads past the guard.
-		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls,
+		// a deadline of its own and so reads past the guard. What slows streams
+		// down stands inside of it: waiting is no stall.
+		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls, traffic.Handler,
 	)
 	a.admin = adminHandler(a.monitor)
 	return nil
