@@ -52,15 +52,15 @@ func TestRatesOfEntries(t *testing.T) {
 
 func TestRatesThatAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"rate: 5":                      "rate",
-		"rate_bytes: 5MiB/h":           "rate_bytes",
-		"in_flight: -1":                "in_flight",
-		"rates: 5/s":                   "rates",
-		"rates: {upload: 5/s}":         "upload",
-		"rates: {read: [5/s]}":         "read",
-		"rates: {read: 0/s}":           "read",
-		"rates: [{read: 5/s}]":         "rates",
-		"rates: {delete-version: 1/s}": "delete-version",
+		"rate: 5":               "rate",
+		"rate_bytes: 5MiB/h":    "rate_bytes",
+		"in_flight: -1":         "in_flight",
+		"rates: 5/s":            "rates",
+		"rates: {upload: 5/s}":  "upload",
+		"rates: {read: [5/s]}":  "read",
+		"rates: {read: 0/s}":    "read",
+		"rates: [{read: 5/s}]":  "rates",
+		"rates: {uploads: 1/s}": "unknown in rates",
 	} {
 		_, _, err := loadSections(t, "callers:\n  - name: a\n    "+text+"\n")
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "c.yaml:3") {
