@@ -140,7 +140,9 @@ func (d *Door) authenticate(x *exchange) (err error) {
 		}
 	}
 	if form {
-		x.header = x.formHeaders()
+		if x.header, err = x.formHeaders(); err != nil {
+			return err
+		}
 	} else {
 		x.header = x.r.Header.Clone()
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -10,7 +9,6 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -183,88 +181,4 @@ func (s *formScanner) value() (string, error) {
 		}
 		lines = append(lines, line)
 	}
-}
-
-// file is the rest of the body up to its closing delimiter.
-func (s *formScanner) file(length int64) *formFile {
-	read := s.count.n - int64(s.lines.Buffered())
-	tail := "\r\n" + s.delimiter + "--\r\n"
-	size := length - read - int64(len(tail))
-	return &formFile{src: s.lines, tail: tail, size: size, left: size}
-}
-
-// formFile is a form's file: it keeps its last byte back until the delimiter
-// that must follow was seen.
-type formFile struct {
-	src        io.Reader
-	tail       string
-	size, left int64
-	failure    atomic.Pointer[gateway.Error]
-	ended      bool
-}
-
-// Read gives the file's bytes; errors are *gateway.Error and stay.
-func (f *formFile) Read(p []byte) (int, error) {
-	if e := f.failure.Load(); e != nil {
-		return 0, e
-	}
-	if f.left == 0 {
-		if err := f.finish(); err != nil {
-			return 0, err
-		}
-		return 0, io.EOF
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if f.left > 1 {
-		n, err := f.src.Read(p[:min(int64(len(p)), f.left-1)])
-		f.left -= int64(n)
-		if err != nil && n == 0 {
-			return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
-		}
-		return n, nil
-	}
-	var last [1]byte
-	if _, err := io.ReadFull(f.src, last[:]); err != nil {
-		return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
-	}
-	if err := f.finish(); err != nil {
-		return 0, err
-	}
-	p[0], f.left = last[0], 0
-	return 1, nil
-}
-
-// finish compares what follows the file with the closing delimiter.
-func (f *formFile) finish() error {
-	if f.ended {
-		return nil
-	}
-	tail := make([]byte, len(f.tail))
-	if _, err := io.ReadFull(f.src, tail); err != nil {
-		return f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
-	}
-	if !bytes.Equal(tail, []byte(f.tail)) {
-		return f.fail(malformedForm("the file is not its last field"))
-	}
-	f.ended = true
-	return nil
-}
-
-func (f *formFile) fail(e *gateway.Error) error {
-	f.failure.CompareAndSwap(nil, e)
-	return f.failure.Load()
-}
-
-// Close does nothing: the body is the server's.
-func (f *formFile) Close() error { return nil }
-
-// Err is the failure that ended the file, nil if none did. It is safe beside
-// Read.
-func (f *formFile) Err() error {
-	if e := f.failure.Load(); e != nil {
-		return e
-	}
-	return nil
 }

@@ -36,8 +36,9 @@ func (d *Door) readForm(x *exchange) (err error) {
 }
 
 // formHeaders are the headers of the PUT that a form stands for. The fields of
-// the signature itself are not among them.
-func (x *exchange) formHeaders() http.Header {
+// the signature itself are not among them. A field may hold any bytes, a header
+// may not.
+func (x *exchange) formHeaders() (http.Header, error) {
 	h := http.Header{}
 	for _, field := range x.form.fields {
 		switch field.name {
@@ -52,7 +53,12 @@ func (x *exchange) formHeaders() http.Header {
 			}
 		}
 	}
-	return h
+	for name, values := range h {
+		if !signer.ValidHeader(name, values[0]) {
+			return nil, gateway.Errorf(gateway.InvalidArgument, "The form field %q cannot stand for a header.", strings.ToLower(name))
+		}
+	}
+	return h, nil
 }
 
 // postObject stores a form's file as a PUT would.

@@ -47,7 +47,7 @@ func checkDuplicates(h http.Header, t Target, promoted http.Header) error {
 		}
 	}
 	for name, values := range promoted {
-		if !validHeader(name, values[0]) {
+		if !ValidHeader(name, values[0]) {
 			return gateway.Errorf(gateway.InvalidArgument, "The query parameter %q cannot stand for a header.", name)
 		}
 	}
@@ -60,9 +60,10 @@ func twice(where, name string) *gateway.Error {
 	return e
 }
 
-// validHeader keeps bytes that percent-decoding brought in, line breaks above
-// all, from becoming header syntax (RFC 9110 section 5).
-func validHeader(name, value string) bool {
+// ValidHeader reports whether name and value can be those of a header (RFC 9110
+// section 5). It keeps bytes that percent-decoding or a form brought in, line
+// breaks above all, from becoming header syntax.
+func ValidHeader(name, value string) bool {
 	for i := range len(name) {
 		if c := name[i]; !unreserved[c] || c == '~' {
 			return false

@@ -105,6 +105,25 @@ func TestAFormOutsideItsPolicyIsRefused(t *testing.T) {
 	}
 }
 
+// TestFormFieldsThatAreNoHeadersAreRefused: a field holds any bytes, and a
+// condition such as starts-with covers them.
+func TestFormFieldsThatAreNoHeadersAreRefused(t *testing.T) {
+	w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
+	for _, c := range []struct{ field, value string }{
+		{"x-amz-meta-a", "a\r\nx-amz-acl: public-read"},
+		{"x-amz-meta-a", "a\x00b"},
+		{"x-amz-meta-a b", "a"},
+		{"x-amz-meta-a:b", "a"},
+		{"Cache-Control", "no-store\x7f"},
+	} {
+		fields := pictureFields()
+		fields[c.field] = c.value
+		got := do(t, w.postForm(keyAndType+fmt.Sprintf(`,["starts-with","$%s",""]`, c.field), png(100), fields, nil))
+		got.isS3Error(t, 400, "InvalidArgument")
+		w.unchanged()
+	}
+}
+
 func TestAFormThatDoesNotEndWithItsFileStoresNothing(t *testing.T) {
 	w := newWorld(t, open...)
 	r := w.postForm(keyAndType, png(100), pictureFields(), nil)
@@ -112,7 +131,15 @@ func TestAFormThatDoesNotEndWithItsFileStoresNothing(t *testing.T) {
 	if _, err := b.ReadFrom(r.Body); err != nil {
 		t.Fatal(err)
 	}
+	end := b.String()[strings.LastIndex(strings.TrimSuffix(b.String(), "\r\n"), "\r\n"):]
+	delimiter := strings.TrimSuffix(end, "--\r\n")
+	whole := strings.TrimSuffix(b.String(), end)
 	for name, body := range map[string]string{
+		"a second file":          whole + delimiter + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.html\"\r\n\r\n<html>" + end,
+		"a field behind it":      whole + delimiter + "\r\nContent-Disposition: form-data; name=\"submit\"\r\n\r\nUpload" + end,
+		"an end before its end":  whole + end + strings.Repeat("x", 70000) + end,
+		"a file far behind":      whole + strings.Repeat("x", 70000) + delimiter + "\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n" + end,
+		"a delimiter at its end": whole + delimiter + end,
 		"a field after the file": strings.TrimSuffix(b.String(), "--\r\n") + "\r\nContent-Disposition: form-data; name=\"late\"\r\n\r\nx" + b.String()[:len("--")] + "\r\n",
 		"no end":                 strings.TrimSuffix(b.String(), "--\r\n") + "xx\r\n",
 	} {

@@ -1,0 +1,127 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"sync/atomic"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// file is the rest of the body up to its closing delimiter.
+func (s *formScanner) file(length int64) *formFile {
+	read := s.count.n - int64(s.lines.Buffered())
+	tail := "\r\n" + s.delimiter + "--\r\n"
+	size := length - read - int64(len(tail))
+	// The line break that ends the part's header begins a delimiter, too.
+	scan := delimiterScan{delimiter: []byte("\r\n" + s.delimiter), last: []byte("\r\n")}
+	return &formFile{src: s.lines, scan: scan, tail: tail, size: size, left: size}
+}
+
+// formFile is a form's file: it keeps its last byte back until the delimiter
+// that must follow was seen. Its length was counted on the file being the last
+// field, so a delimiter within it means that it was not: what follows would
+// become a part of the object.
+type formFile struct {
+	src        io.Reader
+	scan       delimiterScan
+	tail       string
+	size, left int64
+	failure    atomic.Pointer[gateway.Error]
+	ended      bool
+}
+
+// Read gives the file's bytes; errors are *gateway.Error and stay.
+func (f *formFile) Read(p []byte) (int, error) {
+	if e := f.failure.Load(); e != nil {
+		return 0, e
+	}
+	if f.left == 0 {
+		if err := f.finish(); err != nil {
+			return 0, err
+		}
+		return 0, io.EOF
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if f.left > 1 {
+		n, err := f.src.Read(p[:min(int64(len(p)), f.left-1)])
+		f.left -= int64(n)
+		if err != nil && n == 0 {
+			return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
+		}
+		if f.scan.finds(p[:n]) {
+			return 0, f.fail(errFileNotLast())
+		}
+		return n, nil
+	}
+	var last [1]byte
+	if _, err := io.ReadFull(f.src, last[:]); err != nil {
+		return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
+	}
+	if f.scan.finds(last[:]) {
+		return 0, f.fail(errFileNotLast())
+	}
+	if err := f.finish(); err != nil {
+		return 0, err
+	}
+	p[0], f.left = last[0], 0
+	return 1, nil
+}
+
+// finish compares what follows the file with the closing delimiter.
+func (f *formFile) finish() error {
+	if f.ended {
+		return nil
+	}
+	tail := make([]byte, len(f.tail))
+	if _, err := io.ReadFull(f.src, tail); err != nil {
+		return f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
+	}
+	if !bytes.Equal(tail, []byte(f.tail)) {
+		return f.fail(errFileNotLast())
+	}
+	f.ended = true
+	return nil
+}
+
+func errFileNotLast() *gateway.Error { return malformedForm("the file is not its last field") }
+
+func (f *formFile) fail(e *gateway.Error) error {
+	f.failure.CompareAndSwap(nil, e)
+	return f.failure.Load()
+}
+
+// Close does nothing: the body is the server's.
+func (f *formFile) Close() error { return nil }
+
+// Err is the failure that ended the file, nil if none did. It is safe beside
+// Read.
+func (f *formFile) Err() error {
+	if e := f.failure.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// delimiterScan looks for a delimiter in bytes that come in pieces. As RFC 2046
+// section 5.1.1 has it, a line that only begins with it is one too.
+type delimiterScan struct {
+	delimiter []byte
+	last      []byte // the end of what came before, shorter than the delimiter
+}
+
+// finds reports whether p, with what came before it, holds the delimiter.
+func (d *delimiterScan) finds(p []byte) bool {
+	keep := len(d.delimiter) - 1
+	seam := append(d.last, p[:min(len(p), keep)]...)
+	if bytes.Contains(seam, d.delimiter) || bytes.Contains(p, d.delimiter) {
+		return true
+	}
+	if len(p) >= keep {
+		seam = append(seam[:0], p[len(p)-keep:]...)
+	}
+	d.last = append(d.last[:0], seam[max(0, len(seam)-keep):]...)
+	return false
+}
