@@ -46,6 +46,7 @@ const (
 	MethodNotAllowed             Code = "MethodNotAllowed"
 	MissingContentLength         Code = "MissingContentLength"
 	MissingSecurityHeader        Code = "MissingSecurityHeader"
+	NameNotAllowed               Code = "NameNotAllowed"
 	NoSuchBucket                 Code = "NoSuchBucket"
 	NoSuchKey                    Code = "NoSuchKey"
 	NoSuchUpload                 Code = "NoSuchUpload"
@@ -78,7 +79,7 @@ func Codes() []Code {
 		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidToken, InvalidURI,
 		KeyTooLong, MalformedTrailer, MalformedXML,
 		InvalidPolicyDocument, MalformedPOSTRequest, MaxPostPreDataLengthExceeded, MethodNotAllowed, MissingContentLength,
-		MissingSecurityHeader, NoSuchBucket, NoSuchKey, NoSuchUpload,
+		MissingSecurityHeader, NameNotAllowed, NoSuchBucket, NoSuchKey, NoSuchUpload,
 		NotAcceptable, NotImplemented, PreconditionFailed, QuotaExceeded,
 		RequestTimeTooSkewed, RequestTimeout, SHA256Mismatch,
 		ServiceUnavailable, SignatureDoesNotMatch, SlowDown, TypeNotAllowed,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/policy"
@@ -27,7 +28,8 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
 		return err
 	}
-	in, err := d.open(r)
+	now := d.Now()
+	in, err := d.open(r, now)
 	if err != nil {
 		return err
 	}
@@ -35,7 +37,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := d.prefix.newID(d.Random, d.Now(), safeName(name))
+	id, err := d.prefix.newID(d.Random, now, safeName(name))
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	}
 	stored, err := d.Store.Put(r.Context(), id, admitted, PutOptions{
 		ContentType: contentType, Filename: name, AtMost: r.ContentLength, Exact: in.size >= 0,
-		Budget: d.Budget, Now: d.Now(),
+		Budget: d.Budget, Now: now,
 	})
 	if err != nil {
 		return err
@@ -78,7 +80,7 @@ func describe(h http.Header, o Object) {
 
 // open finds the file in the request. What the headers alone can refuse is
 // refused before the body is asked for.
-func (d *door) open(r *http.Request) (*incoming, error) {
+func (d *door) open(r *http.Request, now time.Time) (*incoming, error) {
 	if err := uploadHeaders(r.Header); err != nil {
 		return nil, err
 	}
@@ -90,12 +92,12 @@ func (d *door) open(r *http.Request) (*incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, string(d.prefix))
+	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, d.prefix.dayOf(now))
 	if kind != "multipart/form-data" {
 		return openRaw(r, kind, sent, limits)
 	}
-	if limits.CheckSize(r.ContentLength-formSlack) != nil {
-		return nil, limits.CheckSize(r.ContentLength) // the refusal names the length that was sent
+	if limits.CheckLargest(r.ContentLength-formSlack) != nil {
+		return nil, limits.CheckLargest(r.ContentLength) // the refusal names the length that was sent
 	}
 	f, err := openForm(r, sent)
 	if err != nil {

@@ -94,8 +94,12 @@ func (p prefix) newID(random io.Reader, now time.Time, safeName string) (string,
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s%s/%s-%s", p, now.UTC().Format("2006/01/02"), id, safeName), nil
+	return p.dayOf(now) + id + "-" + safeName, nil
 }
+
+// dayOf is the folder of the files of a day: what is known of a new id before
+// its name is.
+func (p prefix) dayOf(now time.Time) string { return string(p) + now.UTC().Format("2006/01/02/") }
 
 // uuidLength is that of a UUID in text.
 const uuidLength = 36

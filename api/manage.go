@@ -56,7 +56,12 @@ func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
 		if filename, err = cleanFilename(filename); err != nil {
 			return err
 		}
-		if err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Types.CheckDeclared(o.ContentType, filename); err != nil {
+		// Storing a name copies the file onto itself: a file that would be
+		// refused now is not stored again.
+		if err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).CheckDeclared(o.ContentType, filename); err != nil {
+			return err
+		}
+		if err := d.admitCopy(r, o, id); err != nil {
 			return err
 		}
 		if err := d.Store.Copy(r.Context(), o, id, filename); err != nil {
@@ -179,7 +184,7 @@ func (d *door) admitCopy(r *http.Request, source Object, id string) error {
 	}
 	var head http.Response
 	head.Body = http.NoBody
-	if source.Size > 0 && limits.Types.NeedsBytes() {
+	if source.Size > 0 && limits.NeedsBytes() {
 		body, err := d.openRange(r.Context(), source, byteRange{0, min(source.Size, policy.SniffLen) - 1})
 		if err != nil {
 			return err

@@ -55,10 +55,11 @@ func (d *door) sizeRange(r *http.Request, key string, p promise) (least, most in
 	if p.size != nil {
 		return *p.size, *p.size
 	}
-	if limit := d.Policy.LimitsFor(callerOf(r), d.Bucket, key).MaxSize; limit > 0 {
-		return 0, min(limit, maxSinglePut)
+	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, key)
+	if limits.MaxSize > 0 {
+		return limits.MinSize, min(limits.MaxSize, maxSinglePut)
 	}
-	return 0, maxSinglePut
+	return limits.MinSize, maxSinglePut
 }
 
 func hmacOf(key []byte, text string) []byte {

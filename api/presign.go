@@ -169,7 +169,7 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 			return "", err
 		}
 	}
-	return declared, limits.Types.CheckDeclared(declared, id)
+	return declared, limits.CheckDeclared(declared, id)
 }
 
 // complete answers for a file that came by a link as direct upload does. The

@@ -59,6 +59,7 @@ var kinds = map[gateway.Code]kind{
 	gateway.MethodNotAllowed:             {http.StatusMethodNotAllowed, "Method not allowed"},
 	gateway.MissingContentLength:         {http.StatusLengthRequired, "Length required"},
 	gateway.MissingSecurityHeader:        {http.StatusBadRequest, "Missing header"},
+	gateway.NameNotAllowed:               {http.StatusUnprocessableEntity, "File name not allowed"},
 	gateway.NoSuchBucket:                 {http.StatusServiceUnavailable, "Storage not available"},
 	gateway.NoSuchKey:                    {http.StatusNotFound, "File not found"},
 	noSuchRoute:                          {http.StatusNotFound, "Not found"},

@@ -83,7 +83,7 @@ func TestYAMLRefusals(t *testing.T) {
 		{"unknown", "log_level: info\n\n  # c\nmax_filesize: 1\n", "c.yaml:4:1: max_filesize: unknown; did you mean max_file_size?"},
 		{"upper case", "MAX_FILE_SIZE: 1\n", "c.yaml:1:1: MAX_FILE_SIZE: unknown; did you mean max_file_size?"},
 		{"nothing near", "frobnicate: 1\n", "c.yaml:1:1: frobnicate: unknown; see"},
-		{"a section to come", "limits: []\n", "c.yaml:1:1: limits: not available in this version; remove it"},
+		{"a section in the wrong place", "limits: []\n", "c.yaml:1:1: limits: not a section of its own; it stands in an entry of buckets or callers"},
 		{"itself", "config_file: d.yaml\n", "c.yaml:1:1: config_file: names the file"},
 		{"twice", "log_level: info\nlog_level: debug\n", "c.yaml:2:1: not YAML; "},
 		{"a list for one value", "max_file_size: [1, 2]\n", "c.yaml:1:16: max_file_size: not a plain value; write a single value"},

@@ -30,23 +30,23 @@ var (
 		one("trailers", func(b *Backend) **bool { return &b.trailers }, optional(truth)),
 		one("verify_payload", func(b *Backend) *string { return &b.VerifyPayload }, oneOf("gateway", "backend")),
 	)
-	bucketMembers = append([]member[Bucket]{
+	bucketMembers = append(append(append([]member[Bucket]{
 		needed(one("name", func(b *Bucket) *string { return &b.Name }, bucketName)),
 		one("backend", func(b *Bucket) *string { return &b.Backend }, callerName),
 		one("bucket", func(b *Bucket) *string { return &b.Bucket }, bucketName),
 		one("prefix", func(b *Bucket) *string { return &b.Prefix }, bucketPrefix),
-		one("max_file_size", func(b *Bucket) **int64 { return &b.MaxFileSize }, optional(size)),
-		several("allowed_file_types", func(b *Bucket) *[]string { return &b.AllowedFileTypes }, mediaType),
+	}, limitMembers(func(b *Bucket) *Limits { return &b.Limits })...),
 		one("public", func(b *Bucket) *bool { return &b.PublicRead }, public),
-	}, rateMembers(func(b *Bucket) *Rates { return &b.Rates })...)
-	callerMembers = append([]member[Caller]{
+		nested("limits", func(b *Bucket) *[]PartLimits { return &b.Parts }, bucketPartMembers, func(p *PartLimits) *string { return &p.Where }),
+	), rateMembers(func(b *Bucket) *Rates { return &b.Rates })...)
+	callerMembers = append(append(append([]member[Caller]{
 		needed(one("name", func(c *Caller) *string { return &c.Name }, callerName)),
 		nested("access_keys", func(c *Caller) *[]AccessKey { return &c.AccessKeys }, accessKeyMembers, func(k *AccessKey) *string { return &k.Where }),
 		nested("api_keys", func(c *Caller) *[]CallerKey { return &c.APIKeys }, apiKeyMembers, func(k *CallerKey) *string { return &k.Where }),
-		one("max_file_size", func(c *Caller) **int64 { return &c.MaxFileSize }, optional(size)),
-		several("allowed_file_types", func(c *Caller) *[]string { return &c.AllowedFileTypes }, mediaType),
+	}, limitMembers(func(c *Caller) *Limits { return &c.Limits })...),
+		nested("limits", func(c *Caller) *[]PartLimits { return &c.Parts }, callerPartMembers, func(p *PartLimits) *string { return &p.Where }),
 		nested("grants", func(c *Caller) *[]Grant { return &c.Grants }, grantMembers, func(g *Grant) *string { return &g.Where }),
-	}, rateMembers(func(c *Caller) *Rates { return &c.Rates })...)
+	), rateMembers(func(c *Caller) *Rates { return &c.Rates })...)
 	actionRateMembers = []member[ActionRates]{
 		one("list", func(a *ActionRates) **Rate { return &a.List }, optional(requestRate)),
 		one("read", func(a *ActionRates) **Rate { return &a.Read }, optional(requestRate)),
@@ -54,6 +54,13 @@ var (
 		one("delete", func(a *ActionRates) **Rate { return &a.Delete }, optional(requestRate)),
 		one("manage", func(a *ActionRates) **Rate { return &a.Manage }, optional(requestRate)),
 	}
+	bucketPartMembers = append([]member[PartLimits]{
+		needed(one("prefix", func(p *PartLimits) *string { return &p.Prefix }, keyPrefix)),
+	}, limitMembers(func(p *PartLimits) *Limits { return &p.Limits })...)
+	callerPartMembers = append([]member[PartLimits]{
+		several("bucket", func(p *PartLimits) *[]string { return &p.Buckets }, bucketPattern),
+		one("prefix", func(p *PartLimits) *string { return &p.Prefix }, keyPrefix),
+	}, limitMembers(func(p *PartLimits) *Limits { return &p.Limits })...)
 	accessKeyMembers = append(append([]member[AccessKey]{
 		needed(quiet(one("id", func(k *AccessKey) *string { return &k.ID }, gatewayKeyID))),
 	}, secrets("secret", func(k *AccessKey) *Secret { return &k.Secret }, gatewaySecret)...),

@@ -101,6 +101,7 @@ func (l *loader) checkBuckets(backends map[string]string) {
 	seen := map[string]string{}
 	for _, b := range l.cfg.Buckets {
 		l.unique(seen, b.Name, b.Where, "bucket "+b.Name)
+		l.checkLimits("bucket "+b.Name, b.Where, b.Limits, b.Parts)
 		if backends[b.Backend] == "" {
 			l.wrong(b.Where, "bucket "+b.Name+": there is no backend "+b.Backend, "add it to backends")
 		}
@@ -140,6 +141,7 @@ func (l *loader) checkCallers() {
 			l.wrong(c.Where, "caller "+c.Name+": the name is the gateway's own", "use another")
 		}
 		l.unique(names, c.Name, c.Where, "caller "+c.Name)
+		l.checkLimits("caller "+c.Name, c.Where, c.Limits, c.Parts)
 		for _, k := range c.AccessKeys {
 			l.unique(ids, k.ID, k.Where, "caller "+c.Name+": the access key ID")
 			if k.Secret == "" && !l.problemNear(k.Where) {

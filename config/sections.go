@@ -64,12 +64,9 @@ type Bucket struct {
 	// Prefix (prefix) stands before every key at the backend. Empty, or it
 	// ends with a slash.
 	Prefix string
-	// MaxFileSize (max_file_size) in bytes, 0 for no limit. Nil: the global
-	// one.
-	MaxFileSize *int64
-	// AllowedFileTypes (allowed_file_types) as in Config. Empty: the global
-	// ones.
-	AllowedFileTypes []string
+	// Limits hold for the whole bucket, Parts (limits) under their prefixes.
+	Limits
+	Parts []PartLimits
 	// PublicRead (public: read) lets everybody GET and HEAD its objects, by
 	// name: nothing is listed.
 	PublicRead bool
@@ -89,12 +86,10 @@ type Caller struct {
 	AccessKeys []AccessKey
 	// APIKeys (api_keys) are for the REST door.
 	APIKeys []CallerKey
-	// MaxFileSize (max_file_size) in bytes, 0 for no limit. Nil: none of its
-	// own.
-	MaxFileSize *int64
-	// AllowedFileTypes (allowed_file_types) as in Config. Empty: none of its
-	// own.
-	AllowedFileTypes []string
+	// Limits hold for all uploads of the caller, Parts (limits) in some buckets
+	// or under some prefixes.
+	Limits
+	Parts []PartLimits
 	// Rates take the place of RATE_LIMIT and RATE_LIMIT_BYTES.
 	Rates Rates
 	// Grants (grants) are what the caller may do, and what not.

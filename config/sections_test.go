@@ -38,6 +38,8 @@ callers:
       - {key: correct-horse-battery-api}
       - sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     max_file_size: 0
+    limits:
+      - {bucket: [pic*, plain], prefix: in/, min_file_size: 1KiB, allowed_extensions: [.PNG, gz], allowed_names: "*.png", denied_file_types: [text/html], denied_extensions: exe, verify_content: false}
     grants:
       - {bucket: pictures, prefix: incoming/, actions: [read, write, list], from: [10.0.0.0/8, 192.0.2.7], between: "22:00-06:00"}
       - deny: true
@@ -92,6 +94,7 @@ func TestSections(t *testing.T) {
 	for _, line := range []string{
 		"backend: name=archive endpoint_url=https://minio.internal:9000 region=us-east-1 access_key_id=AKARCHIVE secret_access_key=[redacted] ca_file=",
 		"bucket: name=pictures backend=archive bucket=real-name prefix=team/a/ max_file_size=5MiB allowed_file_types=image/*,application/pdf public=read  (c.yaml:12:5)\n",
+		"  limits: bucket=pic*,plain prefix=in/ min_file_size=1KiB denied_file_types=text/html allowed_extensions=png,gz denied_extensions=exe allowed_names=*.png verify_content=false  (c.yaml:30:10)\n",
 		"caller: name=webshop max_file_size=0  (c.yaml:21:5)\n  access_keys: id=AKNEW secret=[redacted] expires=2027-01-01T00:00:00Z  (c.yaml:23:10)\n",
 		"  grants: bucket=pictures prefix=incoming/ actions=read,write,list from=10.0.0.0/8,192.0.2.7/32 between=22:00-06:00  (",
 		"  grants: deny=true bucket=plain,logs-* actions=delete  (",
@@ -116,6 +119,14 @@ func TestSectionRefusals(t *testing.T) {
 		{"a doubled member", "buckets:\n  - name: abc\n    name: abd\n", "c.yaml:3:5: not YAML"},
 		{"no name", "buckets: [{prefix: a/}]", "c.yaml:1:12: buckets: an entry without name; add name"},
 		{"an empty name", "backends: [{name: '', region: r}]", "backends: an entry without name"},
+		{"a smallest size above the largest", "buckets: [{name: abc, min_file_size: 2KB, max_file_size: 1KB}]", "bucket abc: min_file_size is larger than max_file_size"},
+		{"a part of a bucket without its prefix", "buckets: [{name: abc, limits: [{max_file_size: 1KB}]}]", "limits: an entry without prefix"},
+		{"a part of a bucket that names a bucket", "buckets: [{name: abc, limits: [{prefix: a/, bucket: b}]}]", "bucket: unknown in limits"},
+		{"a part without a limit", "buckets: [{name: abc, limits: [{prefix: a/}]}]", "c.yaml:1:33: bucket abc: limits without a limit"},
+		{"an extension with a dot inside", "callers: [{name: a, denied_extensions: tar.gz}]", "denied_extensions=\"tar.gz\": not an extension"},
+		{"a pattern of names with a slash", "callers: [{name: a, allowed_names: [a/*]}]", "allowed_names=\"a/*\": not a name or pattern"},
+		{"a denied type that is none", "callers: [{name: a, denied_file_types: [html]}]", "denied_file_types=\"html\": not a media type"},
+		{"verify_content that is neither", "callers: [{name: a, limits: [{bucket: abc, verify_content: maybe}]}]", "verify_content=\"maybe\": neither true nor false"},
 		{"a bucket twice", "buckets: [{name: abc}, {name: abc}]", "c.yaml:1:25: bucket abc: already at c.yaml:1:12"},
 		{"a bucket on an unknown backend", "buckets: [{name: abc, backend: nope}]", "bucket abc: there is no backend nope"},
 		{"a bucket called api", "buckets: [{name: api}]", `name="api": /api belongs`},

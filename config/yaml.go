@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	yaml "github.com/goccy/go-yaml"
@@ -12,9 +11,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// laterSections are names that the file will have beside the settings. Until
-// one is read it is refused by name, not as a typing error.
-var laterSections = []string{"grants", "limits"}
+// memberSections are names that stand in entries of other sections.
+var memberSections = map[string]string{"grants": "callers", "limits": "buckets or callers", "access_keys": "callers", "api_keys": "callers"}
 
 // section reads one list of entries into the reader.
 var sections = map[string]func(y *yamlReader, n ast.Node){
@@ -121,8 +119,8 @@ func (y *yamlReader) pair(pair *ast.MappingValueNode) {
 		return
 	}
 	switch {
-	case slices.Contains(laterSections, key.Value):
-		y.refuse(at, key.Value, "not available in this version", "remove it")
+	case memberSections[key.Value] != "" && !known:
+		y.refuse(at, key.Value, "not a section of its own", "it stands in an entry of "+memberSections[key.Value])
 	case !known || key.Value != strings.ToLower(name):
 		y.refuse(at, shortName(key.Value), "unknown", suggestFrom(append(settingNames(), "BACKENDS", "BUCKETS", "CALLERS"), name, strings.ToLower, "see `s3gateway config` for the names"))
 	case name == configFileName:

@@ -15,21 +15,23 @@ import (
 // A refusal is a *gateway.Error. An error of body while its beginning is read is
 // returned as it is.
 func (l Limits) Admit(u Upload, body io.Reader) (io.Reader, string, error) {
-	if err := l.CheckSize(u.Size); err != nil {
+	declared, whole := u.ContentType, l
+	check := l.CheckSize
+	if u.Part > 0 {
+		// The smallest size is the object's, which the sum of all parts makes.
+		declared, whole.MinSize, check = "", 0, l.CheckLargest
+	}
+	if err := check(u.Size); err != nil {
 		return nil, "", err
 	}
-	declared := u.ContentType
-	if u.Part > 0 {
-		declared = ""
-	}
-	if err := l.Types.CheckDeclared(declared, u.Key); err != nil {
+	if err := l.CheckDeclared(declared, u.Key); err != nil {
 		return nil, "", err
 	}
 	if body == nil {
 		body = bytes.NewReader(nil)
 	}
-	body = newSizeReader(body, l.MaxSize, l.sizeSetting)
-	if !l.Types.NeedsBytes() || u.Part > 1 {
+	body = newSizeReader(body, whole)
+	if !l.NeedsBytes() || u.Part > 1 {
 		return body, DetectType(declared, u.Key, nil), nil
 	}
 	head, ended, err := readHead(body)
@@ -38,7 +40,7 @@ func (l Limits) Admit(u Upload, body io.Reader) (io.Reader, string, error) {
 	}
 	content := Content{Declared: declared, Key: u.Key, Head: head, HeadKnown: true,
 		Empty: len(head) == 0, DeclaredUnknown: u.Part > 0}
-	if err := l.Types.Check(content); err != nil {
+	if err := l.checkContent(content); err != nil {
 		return nil, "", err
 	}
 	detected := DetectType(declared, u.Key, head)

@@ -116,8 +116,10 @@ func (p *Policy) publicRead(r Request) bool {
 	return b != nil && b.publicRead
 }
 
-func (g *grant) covers(bucket string) bool {
-	for _, p := range g.patterns {
+func (g *grant) covers(bucket string) bool { return covers(g.patterns, bucket) }
+
+func covers(patterns []pattern, bucket string) bool {
+	for _, p := range patterns {
 		if p.text == bucket {
 			return true
 		}

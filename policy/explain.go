@@ -84,9 +84,45 @@ func (l Limits) String() string {
 	if l.MaxSize > 0 {
 		size = fmt.Sprintf("up to %d bytes", l.MaxSize)
 	}
-	text := fmt.Sprintf("%s (%s), types %s", size, cmp.Or(l.sizeSetting, "MAX_FILE_SIZE"), l.Types.by())
+	text := fmt.Sprintf("%s (%s), types %s", size, cmp.Or(l.maxSetting, "MAX_FILE_SIZE"), l.Types.by())
 	if l.Types.also != nil {
 		text += " and " + l.Types.also.by()
+	}
+	if l.MinSize > 0 {
+		text += fmt.Sprintf(", at least %d bytes (%s)", l.MinSize, l.minSetting)
+	}
+	switch v, _ := l.verify(); v {
+	case VerifyAlways:
+		text += ", bytes must be of the declared type"
+	case VerifyNever:
+		text += ", a declared type is believed"
+	}
+	for i := range l.own {
+		text += l.own[i].String()
+	}
+	return text
+}
+
+// String says what is limited beside size and allowed types.
+func (f *fitting) String() string {
+	text := ""
+	if f.extensions != nil {
+		text += fmt.Sprintf(", extensions %s (allowed_extensions of %s)", strings.Join(f.extensions.Extensions, ", "), f.extensions.of)
+	}
+	if f.names != nil {
+		text += fmt.Sprintf(", names %s (allowed_names of %s)", strings.Join(f.names.Names, ", "), f.names.of)
+	}
+	for i := range f.places {
+		o := &f.places[i]
+		if !o.fits(f.bucket, f.key) {
+			continue
+		}
+		if o.denied != nil {
+			text += ", no types of " + o.denied.setting
+		}
+		if len(o.DeniedExtensions) > 0 {
+			text += fmt.Sprintf(", no extensions %s (denied_extensions of %s)", strings.Join(o.DeniedExtensions, ", "), o.of)
+		}
 	}
 	return text
 }

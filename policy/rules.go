@@ -34,15 +34,6 @@ type Grant struct {
 // midnight, 0 to 1440. From after To spans midnight. The zero value is any time.
 type Hours struct{ From, To int }
 
-// OwnLimits are limits that a bucket or a caller has of its own. The zero value
-// has none.
-type OwnLimits struct {
-	// MaxSize in decoded bytes, 0 for no limit; nil: none of its own.
-	MaxSize *int64
-	// Types; nil: none of its own.
-	Types *Types
-}
-
 // CallerRules are the rules of one caller.
 type CallerRules struct {
 	Name string
@@ -50,8 +41,11 @@ type CallerRules struct {
 	// are then empty.
 	Everything bool
 	Grants     []Grant
-	Limits     OwnLimits
-	Rates      Rates
+	// Limits hold for all of its uploads, Parts in some buckets or under some
+	// prefixes.
+	Limits OwnLimits
+	Parts  []OwnLimits
+	Rates  Rates
 }
 
 // BucketRules are the rules of one bucket, by the clients' name of it.
@@ -59,8 +53,10 @@ type BucketRules struct {
 	Name string
 	// PublicRead lets everybody read its objects by name.
 	PublicRead bool
-	Limits     OwnLimits
-	Rates      Rates
+	// Limits hold for all of its keys, Parts under their prefixes.
+	Limits OwnLimits
+	Parts  []OwnLimits
+	Rates  Rates
 }
 
 // Rules are the rules of all callers and buckets. They are immutable and may be
@@ -73,21 +69,14 @@ type Rules struct {
 type callerRules struct {
 	everything bool
 	grants     []grant
-	limits     ownLimits
+	limits     []ownLimits
 	rates      rates
 }
 
 type bucketRules struct {
 	publicRead bool
-	limits     ownLimits
+	limits     []ownLimits
 	rates      rates
-}
-
-// ownLimits are OwnLimits with the names of the settings that made them.
-type ownLimits struct {
-	maxSize *int64
-	types   *Types
-	sizeOf  string
 }
 
 // NewRules checks and takes the rules. It reports every problem at once.
@@ -101,7 +90,9 @@ func NewRules(callers []CallerRules, buckets []BucketRules) (*Rules, error) {
 		if b.Name == "" || r.buckets[b.Name] != nil {
 			problems = append(problems, fmt.Errorf("bucket %q: without a name, or twice", b.Name))
 		}
-		r.buckets[b.Name] = &bucketRules{publicRead: b.PublicRead, limits: b.Limits.of("bucket " + b.Name), rates: b.Rates.of("bucket " + b.Name)}
+		limits, err := compileLimits("bucket "+b.Name, b.Limits, b.Parts)
+		problems = append(problems, err)
+		r.buckets[b.Name] = &bucketRules{publicRead: b.PublicRead, limits: limits, rates: b.Rates.of("bucket " + b.Name)}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -116,7 +107,11 @@ func (r *Rules) addCaller(c CallerRules) error {
 	if c.Everything && len(c.Grants) > 0 {
 		return fmt.Errorf("caller %q: may do everything, so grants would do nothing", c.Name)
 	}
-	own := &callerRules{everything: c.Everything, limits: c.Limits.of("caller " + c.Name), rates: c.Rates.of("caller " + c.Name)}
+	limits, err := compileLimits("caller "+c.Name, c.Limits, c.Parts)
+	if err != nil {
+		return err
+	}
+	own := &callerRules{everything: c.Everything, limits: limits, rates: c.Rates.of("caller " + c.Name)}
 	for i, g := range c.Grants {
 		compiled, err := compile(g, i+1, c.Name)
 		if err != nil {
@@ -126,17 +121,6 @@ func (r *Rules) addCaller(c CallerRules) error {
 	}
 	r.callers[c.Name] = own
 	return nil
-}
-
-// of keeps the limits with the name of the entry that they stand in.
-func (o OwnLimits) of(entry string) ownLimits {
-	own := ownLimits{maxSize: o.MaxSize, sizeOf: "max_file_size of " + entry}
-	if o.Types != nil {
-		t := *o.Types
-		t.setting = "allowed_file_types of " + entry
-		own.types = &t
-	}
-	return own
 }
 
 // grant is a Grant made ready to be held against requests.
@@ -166,13 +150,22 @@ func setOf(a gateway.Action) actionSet {
 	return 0
 }
 
-func compile(g Grant, number int, caller string) (grant, error) {
-	c := grant{Grant: g, caller: caller, number: number}
-	for _, text := range g.Buckets {
+// bucketPatterns reads names and patterns of buckets.
+func bucketPatterns(texts []string) ([]pattern, error) {
+	var all []pattern
+	for _, text := range texts {
 		if text == "" || strings.ContainsAny(text, `[]\/`) {
-			return c, fmt.Errorf("%q is no bucket name or pattern", text)
+			return nil, fmt.Errorf("%q is no bucket name or pattern", text)
 		}
-		c.patterns = append(c.patterns, pattern{text: text, wild: strings.ContainsAny(text, "*?")})
+		all = append(all, pattern{text: text, wild: strings.ContainsAny(text, "*?")})
+	}
+	return all, nil
+}
+
+func compile(g Grant, number int, caller string) (c grant, err error) {
+	c = grant{Grant: g, caller: caller, number: number}
+	if c.patterns, err = bucketPatterns(g.Buckets); err != nil {
+		return c, err
 	}
 	for _, a := range g.Actions {
 		bit := setOf(a)

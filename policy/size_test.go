@@ -119,6 +119,8 @@ func TestCheckParts(t *testing.T) {
 	}{
 		{"the sum is the limit", Limits{MaxSize: 9000, Types: images}, []Part{{1, 4500}, {2, 4500}}, ""},
 		{"the sum is over the limit, no part is", Limits{MaxSize: 9000, Types: AnyType()}, []Part{{1, 4500}, {2, 4501}}, gateway.EntityTooLarge},
+		{"the sum is the smallest size, no part is", Limits{MinSize: 9000, Types: AnyType()}, []Part{{1, 4500}, {2, 4500}}, ""},
+		{"the sum is under the smallest size", Limits{MinSize: 9000, Types: AnyType()}, []Part{{1, 4500}, {2, 4499}}, gateway.EntityTooSmall},
 		{"the sum overflows", Limits{MaxSize: 9000, Types: AnyType()}, []Part{{1, 1 << 62}, {2, 1 << 62}}, gateway.InvalidPart},
 		{"a negative size", Limits{MaxSize: 9000, Types: AnyType()}, []Part{{1, 9000}, {2, -5}, {3, 5}}, gateway.InvalidPart},
 		{"no part 1 under a type rule", Limits{Types: images}, []Part{{2, 9000}}, gateway.InvalidPart},
@@ -130,8 +132,9 @@ func TestCheckParts(t *testing.T) {
 		{"a short part 1 without a type rule", Limits{Types: AnyType()}, []Part{{1, 0}, {2, 9000}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := tt.limits.CheckParts(tt.parts); gateway.CodeOf(err) != tt.want {
-				t.Errorf("got %v, want %q", err, tt.want)
+			over, err := tt.limits.CheckParts(tt.parts)
+			if sized := tt.name == "the sum is over the limit, no part is" || tt.name == "the sum is under the smallest size"; gateway.CodeOf(err) != tt.want || over != sized {
+				t.Errorf("got %v %v, want %q", over, err, tt.want)
 			}
 		})
 	}

@@ -129,7 +129,23 @@ type Content struct {
 	// was judged when the upload was created and is not known now. Declared is
 	// ignored, and the bytes may also be an ancestor of any allowed type.
 	DeclaredUnknown bool
+	// Verify says when the bytes must agree with the declaration.
+	Verify Verify
 }
+
+// Verify says when the bytes must agree with the declared type (with the
+// extension's, if none is declared).
+type Verify int
+
+const (
+	// VerifyAllowed: where the list does not allow every type.
+	VerifyAllowed Verify = iota
+	// VerifyAlways: also where every type is allowed.
+	VerifyAlways
+	// VerifyNever: a declared type is believed. Bytes without any declaration
+	// must still be of an allowed type, or leaving it out would let all in.
+	VerifyNever
+)
 
 // Check judges an upload. The declaration counts unless it is absent or
 // application/octet-stream, the extension counts if the table knows it, and the
@@ -145,7 +161,7 @@ func (t Types) Check(c Content) error {
 			return err
 		}
 	}
-	if t.any {
+	if t.any && c.Verify != VerifyAlways {
 		return nil
 	}
 	if c.DeclaredUnknown {
@@ -170,19 +186,43 @@ func (t Types) Check(c Content) error {
 // passes judges one reading of the bytes of a body whose declaration and
 // extension are allowed as far as they count.
 func (t Types) passes(found string, c Content) bool {
+	m, counts, _ := declaration(c.Declared)
+	byName, named := TypeByExtension(c.Key)
+	if c.Verify == VerifyNever && (counts || named) {
+		return true
+	}
 	if found == octetStream {
 		return t.allows(newMediaType(octetStream)) // not a type that contradicts: none was found
 	}
-	if m, counts, _ := declaration(c.Declared); counts {
+	if counts {
 		return looksLike(m.canon, found)
 	}
-	if t.allows(newMediaType(found)) {
+	if named && looksLike(canonical(byName), found) {
 		return true
 	}
-	if name, ok := TypeByExtension(c.Key); ok && looksLike(canonical(name), found) {
-		return true
+	if t.allows(newMediaType(found)) {
+		return !named || c.Verify != VerifyAlways
 	}
 	return c.DeclaredUnknown && t.above[found]
+}
+
+// checkDenied refuses what the list names, by declaration, extension or bytes. A
+// declaration that readers may read in several ways could be any of them.
+func (t Types) checkDenied(c Content) error {
+	if m, counts, wellFormed := declaration(c.Declared); !wellFormed || counts && t.allows(m) {
+		return t.notAllowed(m.name, "declaration", c.Declared)
+	}
+	if name, ok := TypeByExtension(c.Key); ok && t.allows(newMediaType(name)) {
+		return t.notAllowed(name, "extension", c.Declared)
+	}
+	if !c.HeadKnown || c.Empty || len(c.Head) == 0 {
+		return nil
+	}
+	found := detect(c.Head)
+	if as, ok := generic[found]; t.allows(newMediaType(found)) || ok && t.allows(newMediaType(as)) {
+		return t.notAllowed(found, "first bytes", c.Declared)
+	}
+	return nil
 }
 
 // CheckDeclared is the part of Check that needs no bytes: the declaration and

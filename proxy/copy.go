@@ -170,7 +170,7 @@ func (d *Door) copyObject(x *exchange) error {
 	if limits.Open() {
 		return d.forwardLate(x, x.request())
 	}
-	f, err := d.examine(x, s, 0, limits.Types.NeedsBytes())
+	f, err := d.examine(x, s, 0, limits.NeedsBytes())
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	f, err := d.examine(x, s, offset, number == 1 && limits.Types.NeedsBytes())
+	f, err := d.examine(x, s, offset, number == 1 && limits.NeedsBytes())
 	if err != nil {
 		return err
 	}

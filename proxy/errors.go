@@ -57,6 +57,7 @@ var answers = map[gateway.Code]answer{
 	gateway.MethodNotAllowed:             {status: 405, text: "The specified method is not allowed against this resource."},
 	gateway.MissingContentLength:         {status: 411, text: "You must provide the Content-Length HTTP header."},
 	gateway.MissingSecurityHeader:        {status: 400, text: "Your request is missing a required header."},
+	gateway.NameNotAllowed:               {status: 403, code: gateway.AccessDenied, text: "File name not allowed"},
 	gateway.NoSuchBucket:                 {status: 404, text: "The specified bucket does not exist."},
 	gateway.NoSuchKey:                    {status: 404, text: "The specified key does not exist."},
 	gateway.NoSuchUpload:                 {status: 404, text: "The specified multipart upload does not exist. The upload ID might not be valid, or the multipart upload might have been aborted or completed."},

@@ -17,7 +17,7 @@ import (
 // createMultipartUpload judges the declared type; the bytes show with part 1.
 func (d *Door) createMultipartUpload(x *exchange) error {
 	limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
-	if err := limits.Types.CheckDeclared(x.header.Get("Content-Type"), x.addr.Key); err != nil {
+	if err := limits.CheckDeclared(x.header.Get("Content-Type"), x.addr.Key); err != nil {
 		return err
 	}
 	return d.named(x)
@@ -101,9 +101,8 @@ func (d *Door) checkParts(x *exchange, limits policy.Limits, named []completedPa
 		}
 		parts = append(parts, policy.Part{Number: p.PartNumber, Size: have.size})
 	}
-	err = limits.CheckParts(parts)
-	switch gateway.CodeOf(err) {
-	case gateway.EntityTooLarge, gateway.TypeNotAllowed:
+	over, err := limits.CheckParts(parts)
+	if over {
 		d.abort(x)
 	}
 	return err

@@ -19,7 +19,7 @@ func docsFolder(t *testing.T) string {
 	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"webshop", "accounting", "releases", "auditor"} {
+	for _, name := range []string{"webshop", "accounting", "releases", "auditor", "studio"} {
 		if err := os.WriteFile(filepath.Join(dir, "secrets", name), []byte("secret-of-the-"+name+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -74,6 +74,10 @@ func TestExamplesOfThePolicyDocument(t *testing.T) {
 		{"public", "--caller releases --action delete --bucket downloads --key v1.tar.gz", "denied: no grant"},
 		{"public", "--caller auditor --action read --bucket downloads --key drafts/x", "denied: grant 2 of caller auditor"},
 		{"public", "--caller auditor --action list --bucket downloads", "denied: grant 2 of caller auditor"},
+		{"parts", "--caller studio --action write --bucket media --key a.png", "limits: up to 5242880 bytes (max_file_size of bucket media), types as in allowed_file_types of bucket media, at least 1 bytes (min_file_size of bucket media), no extensions exe, php, js (denied_extensions of bucket media)"},
+		{"parts", "--caller studio --action write --bucket media --key film/a.mp4", `limits: up to 1073741824 bytes (max_file_size of caller studio in media, keys that begin "film/"), types as in allowed_file_types of bucket media, keys that begin "film/", at least 1 bytes`},
+		{"parts", "--caller gateway --action write --bucket media --key invoices/a.pdf", `names invoice-*.pdf (allowed_names of bucket media, keys that begin "invoices/")`},
+		{"parts", "--caller studio --action write --bucket media --key exports/a", `types all (allowed_file_types of bucket media, keys that begin "exports/"), at least 1 bytes (min_file_size of bucket media), bytes must be of the declared type, no extensions exe, php, js (denied_extensions of bucket media), no types of denied_file_types of bucket media, keys that begin "exports/"`},
 	} {
 		path := example(t, tt.file)
 		src, err := os.ReadFile(path)

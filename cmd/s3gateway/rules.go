@@ -35,19 +35,23 @@ func newPolicy(cfg *config.Config) (*policy.Policy, error) {
 		callers = append(callers, policy.CallerRules{Name: name, Everything: true})
 	}
 	for _, c := range cfg.Callers {
-		limits, err := ownLimits(c.MaxFileSize, c.AllowedFileTypes)
+		limits, parts, err := limitsOf(c.Limits, c.Parts)
 		if err != nil {
 			return nil, settingsError("%s: %w", c.Where, err)
 		}
-		callers = append(callers, policy.CallerRules{Name: c.Name, Grants: grantsOf(c), Limits: limits, Rates: ratesOf(c.Rates)})
+		callers = append(callers, policy.CallerRules{
+			Name: c.Name, Grants: grantsOf(c), Limits: limits, Parts: parts, Rates: ratesOf(c.Rates),
+		})
 	}
 	var buckets []policy.BucketRules
 	for _, b := range cfg.Buckets {
-		limits, err := ownLimits(b.MaxFileSize, b.AllowedFileTypes)
+		limits, parts, err := limitsOf(b.Limits, b.Parts)
 		if err != nil {
 			return nil, settingsError("%s: %w", b.Where, err)
 		}
-		buckets = append(buckets, policy.BucketRules{Name: b.Name, PublicRead: b.PublicRead, Limits: limits, Rates: ratesOf(b.Rates)})
+		buckets = append(buckets, policy.BucketRules{
+			Name: b.Name, PublicRead: b.PublicRead, Limits: limits, Parts: parts, Rates: ratesOf(b.Rates),
+		})
 	}
 	if p.Rules, err = policy.NewRules(callers, buckets); err != nil {
 		return nil, settingsError("%w", err)
@@ -81,14 +85,41 @@ func ratesOf(r config.Rates) policy.Rates {
 	return own
 }
 
-func ownLimits(size *int64, list []string) (policy.OwnLimits, error) {
-	own := policy.OwnLimits{MaxSize: size}
+// limitsOf are the limits of one entry and of its parts.
+func limitsOf(l config.Limits, entries []config.PartLimits) (own policy.OwnLimits, parts []policy.OwnLimits, err error) {
+	if own, err = ownLimits(l); err != nil {
+		return own, nil, err
+	}
+	for _, e := range entries {
+		part, err := ownLimits(e.Limits)
+		if err != nil {
+			return own, nil, err
+		}
+		part.Buckets, part.Prefix = e.Buckets, e.Prefix
+		parts = append(parts, part)
+	}
+	return own, parts, nil
+}
+
+func ownLimits(l config.Limits) (own policy.OwnLimits, err error) {
+	own = policy.OwnLimits{
+		MaxSize: l.MaxFileSize, MinSize: l.MinFileSize, VerifyContent: l.VerifyContent,
+		Extensions: l.AllowedExtensions, DeniedExtensions: l.DeniedExtensions, Names: l.AllowedNames,
+	}
+	if own.Types, err = typesOf(l.AllowedFileTypes); err != nil {
+		return own, err
+	}
+	own.DeniedTypes, err = typesOf(l.DeniedFileTypes)
+	return own, err
+}
+
+// typesOf reads a list of types, nil for none.
+func typesOf(list []string) (*policy.Types, error) {
 	if len(list) == 0 {
-		return own, nil
+		return nil, nil
 	}
 	types, err := policy.ParseTypes(list)
-	own.Types = &types
-	return own, err
+	return &types, err
 }
 
 // addKeys takes the keys of a caller of the file.

@@ -20,9 +20,13 @@ import (
 // sign signs a request with the SDK's signer, as its path stands.
 func sign(t *testing.T, r *http.Request, payloadHash, secret string, at time.Time) {
 	t.Helper()
+	signAs(t, r, payloadHash, aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: secret}, at)
+}
+
+func signAs(t *testing.T, r *http.Request, payloadHash string, keys aws.Credentials, at time.Time) {
+	t.Helper()
 	r.Header.Set("X-Amz-Content-Sha256", payloadHash)
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	keys := aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: secret}
 	if err := signer.SignHTTP(t.Context(), keys, r, payloadHash, "s3", "us-east-1", at); err != nil {
 		t.Fatal(err)
 	}
