@@ -16,6 +16,7 @@ type Code string
 const (
 	AccessDenied                 Code = "AccessDenied"
 	AccessForbidden              Code = "AccessForbidden"
+	ACLNotSupported              Code = "AccessControlListNotSupported"
 	AuthHeaderMalformed          Code = "AuthorizationHeaderMalformed"
 	AuthQueryParametersError     Code = "AuthorizationQueryParametersError"
 	BadDigest                    Code = "BadDigest"
@@ -31,10 +32,12 @@ const (
 	InvalidArgument              Code = "InvalidArgument"
 	InvalidBucketName            Code = "InvalidBucketName"
 	InvalidDigest                Code = "InvalidDigest"
+	InvalidEncryptionAlgorithm   Code = "InvalidEncryptionAlgorithmError"
 	InvalidPart                  Code = "InvalidPart"
 	InvalidPartOrder             Code = "InvalidPartOrder"
 	InvalidRange                 Code = "InvalidRange"
 	InvalidRequest               Code = "InvalidRequest"
+	InvalidStorageClass          Code = "InvalidStorageClass"
 	InvalidToken                 Code = "InvalidToken"
 	InvalidURI                   Code = "InvalidURI"
 	KeyTooLong                   Code = "KeyTooLongError"
@@ -43,6 +46,7 @@ const (
 	MaxPostPreDataLengthExceeded Code = "MaxPostPreDataLengthExceeded"
 	MalformedTrailer             Code = "MalformedTrailerError"
 	MalformedXML                 Code = "MalformedXML"
+	MetadataTooLarge             Code = "MetadataTooLarge"
 	MethodNotAllowed             Code = "MethodNotAllowed"
 	MissingContentLength         Code = "MissingContentLength"
 	MissingSecurityHeader        Code = "MissingSecurityHeader"
@@ -72,12 +76,12 @@ const (
 // of them through both doors.
 func Codes() []Code {
 	return []Code{
-		AccessDenied, AccessForbidden, AuthHeaderMalformed, AuthQueryParametersError, BadDigest,
+		AccessDenied, AccessForbidden, ACLNotSupported, AuthHeaderMalformed, AuthQueryParametersError, BadDigest,
 		BucketAlreadyExists, Conflict, EntityTooLarge, EntityTooSmall,
 		ExpiredLink, HeadersTooLarge, IncompleteBody, Internal, InvalidAccessKeyID,
-		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidPart,
-		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidToken, InvalidURI,
-		KeyTooLong, MalformedTrailer, MalformedXML,
+		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidEncryptionAlgorithm, InvalidPart,
+		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidStorageClass, InvalidToken, InvalidURI,
+		KeyTooLong, MalformedTrailer, MalformedXML, MetadataTooLarge,
 		InvalidPolicyDocument, MalformedPOSTRequest, MaxPostPreDataLengthExceeded, MethodNotAllowed, MissingContentLength,
 		MissingSecurityHeader, NameNotAllowed, NoSuchBucket, NoSuchKey, NoSuchUpload,
 		NotAcceptable, NotImplemented, PreconditionFailed, QuotaExceeded,

@@ -100,3 +100,43 @@ func TestSignedChunksAreProvenToTheLast(t *testing.T) {
 		})
 	}
 }
+
+// Clients with a stream of unknown framed size (HTTP/1.1 chunked around
+// aws-chunked) say the length of the object in x-amz-decoded-content-length:
+// that is the length that S3 and MinIO go by.
+func TestAFramedBodyNeedsNoContentLength(t *testing.T) {
+	r := newRig(t)
+	body := "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+	send := func(header map[string]string) reply {
+		return r.do(call{method: "PUT", path: "/bucket/key", hash: signer.StreamingUnsignedTrailer, header: header,
+			edit: func(q *http.Request) { q.Body, q.ContentLength = io.NopCloser(strings.NewReader(body)), -1 }})
+	}
+	framed := map[string]string{"Content-Encoding": "aws-chunked", "X-Amz-Trailer": "x-amz-checksum-crc32", "X-Amz-Decoded-Content-Length": "5"}
+	if a := send(framed); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if s := r.only(); s.Body != "hello" || s.Length <= 0 {
+		t.Errorf("stored %q with Content-Length %d", s.Body, s.Length)
+	}
+	r.backend.forget()
+	delete(framed, "X-Amz-Decoded-Content-Length")
+	r.refused(send(framed), 411, "MissingContentLength", "x-amz-decoded-content-length")
+	r.untouched()
+}
+
+func TestSignedChunksNeedABody(t *testing.T) {
+	for _, c := range []call{{method: "GET", path: "/bucket/key"}, {method: "DELETE", path: "/bucket/key"}, {method: "GET", path: "/bucket"}} {
+		for _, mode := range []string{signer.StreamingSigned, signer.StreamingSignedTrailer} {
+			r := newRig(t)
+			c.hash = mode
+			r.refused(r.do(c), 400, "InvalidRequest", "x-amz-content-sha256")
+			r.untouched()
+		}
+		// MinIO takes this one, and it proves nothing.
+		r := newRig(t)
+		c.hash = signer.StreamingUnsignedTrailer
+		if a := r.do(c); a.status >= 400 {
+			t.Errorf("%s %s: %d %s", c.method, c.path, a.status, a.body)
+		}
+	}
+}

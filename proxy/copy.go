@@ -166,7 +166,7 @@ func (d *Door) copyObject(x *exchange) error {
 		return err
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
+	limits := d.limits(x)
 	if limits.Open() {
 		return d.forwardLate(x, x.request())
 	}
@@ -193,8 +193,8 @@ func (d *Door) copyObject(x *exchange) error {
 // admitCopy judges a copy as an upload of the source's size, type and bytes,
 // and makes the backend copy exactly what was judged.
 func (d *Door) admitCopy(x *exchange, f facts, u policy.Upload) error {
-	u.Caller, u.Bucket, u.Key = x.caller, x.addr.Bucket, x.addr.Key
-	if _, _, err := d.Policy.LimitsFor(x.caller, u.Bucket, u.Key).Admit(u, bytes.NewReader(f.head)); err != nil {
+	u.Caller, u.Bucket, u.Key = x.caller, x.addr.Bucket, cleanKey(x.addr.Key)
+	if _, _, err := d.limits(x).Admit(u, bytes.NewReader(f.head)); err != nil {
 		return err
 	}
 	if own := x.out.Get(copyIfMatch); own != "" && own != "*" && strings.Trim(own, `"`) != strings.Trim(f.etag, `"`) {
@@ -217,7 +217,7 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 		return err
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
+	limits := d.limits(x)
 	if limits.Open() {
 		return d.forwardLate(x, x.request())
 	}

@@ -73,6 +73,7 @@ func stages() []func(*Door, *exchange) error {
 		(*Door).findOperation,
 		(*Door).locate,
 		(*Door).authorise,
+		(*Door).checkPayloadMode,
 		(*Door).chooseHeaders,
 		(*Door).serve,
 	}
@@ -181,17 +182,31 @@ func checkOverrides(query []signer.Param) error {
 }
 
 // may asks the policy about one key, under the conditions of this request, and
-// counts the request for the rates of the bucket.
+// counts the request for the rates of the bucket. It asks about the key as it was
+// sent, and as a store would use it that cleans keys: MinIO keeps "//a/../b" as
+// "b", so a grant or a denial that went by the sent bytes alone would be one for
+// another object.
 func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
 	facts := gateway.RecordFrom(x.r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	err := d.Policy.Allow(policy.Request{
+	r := policy.Request{
 		Caller: x.caller, Action: action, Bucket: bucket, Key: key, Address: address, Now: facts.Start,
-	})
-	if err != nil {
+	}
+	if err := d.Policy.Allow(r); err != nil {
 		return err
 	}
+	if r.Key = cleanKey(key); r.Key != key {
+		if err := d.Policy.Allow(r); err != nil {
+			return err
+		}
+	}
 	return policy.PassageFrom(x.r.Context()).Bucket(d.Policy, x.caller, bucket, action)
+}
+
+// limits are the policy's limits for what is stored under the request's key, by
+// the name that a store which cleans keys would give it.
+func (d *Door) limits(x *exchange) policy.Limits {
+	return d.Policy.LimitsFor(x.caller, x.addr.Bucket, cleanKey(x.addr.Key))
 }
 
 // authorise asks the policy whether the caller may.
@@ -241,8 +256,23 @@ func (d *Door) locate(x *exchange) (err error) {
 	return err
 }
 
+// checkPayloadMode refuses signed chunks where no object's bytes come: what they
+// would prove is never read. Unsigned ones promise nothing there, and some
+// clients name them for every request.
+func (d *Door) checkPayloadMode(x *exchange) error {
+	switch x.auth.PayloadHash {
+	case signer.StreamingSigned, signer.StreamingSignedTrailer:
+		if x.op.Body == NoBody {
+			return gateway.Errorf(gateway.InvalidRequest, "The value of x-amz-content-sha256 header is invalid: %s has no body in chunks.", x.op.Name)
+		}
+	}
+	return nil
+}
+
 func (d *Door) chooseHeaders(x *exchange) (err error) {
-	x.out, err = outboundHeaders(x.op, x.header, d.PassHeaders)
+	if x.out, err = outboundHeaders(x.op, x.header, d.PassHeaders); err == nil && x.at.Backend.FileKeys {
+		err = checkFileHeaders(x.op, x.out)
+	}
 	return err
 }
 

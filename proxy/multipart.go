@@ -16,8 +16,8 @@ import (
 
 // createMultipartUpload judges the declared type; the bytes show with part 1.
 func (d *Door) createMultipartUpload(x *exchange) error {
-	limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
-	if err := limits.CheckDeclared(x.header.Get("Content-Type"), x.addr.Key); err != nil {
+	limits := d.limits(x)
+	if err := limits.CheckDeclared(x.header.Get("Content-Type"), cleanKey(x.addr.Key)); err != nil {
 		return err
 	}
 	return d.named(x)
@@ -66,7 +66,7 @@ func (d *Door) completeMultipartUpload(x *exchange) error {
 	if err := inOrder(complete.Parts); err != nil {
 		return err
 	}
-	if limits := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key); !limits.Open() {
+	if limits := d.limits(x); !limits.Open() {
 		if err := d.checkParts(x, limits, complete.Parts); err != nil {
 			return err
 		}

@@ -32,8 +32,8 @@ func (d *Door) receive(x *exchange, part int) error {
 		return err
 	}
 	defer body.Close()
-	admitted, _, err := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key).Admit(policy.Upload{
-		Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key,
+	admitted, _, err := d.limits(x).Admit(policy.Upload{
+		Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key),
 		ContentType: x.header.Get("Content-Type"), Size: body.Length(), Part: part,
 	}, body)
 	if err != nil {

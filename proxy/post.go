@@ -70,8 +70,8 @@ func (d *Door) postObject(x *exchange) error {
 		return notImplemented("the form field tagging; use x-amz-tagging")
 	}
 	file := x.form.file
-	admitted, _, err := d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key).Admit(policy.Upload{
-		Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key,
+	admitted, _, err := d.limits(x).Admit(policy.Upload{
+		Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key),
 		ContentType: x.header.Get("Content-Type"), Size: file.size,
 	}, file)
 	if err != nil {

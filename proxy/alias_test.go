@@ -1,0 +1,60 @@
+package proxy
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/policy"
+)
+
+// MinIO keeps "/secret/a" and "/x/../secret/a" as "secret/a": whoever may not
+// touch that object may not touch it under another spelling.
+func TestAnotherSpellingOfAKeyOpensNothing(t *testing.T) {
+	rules, err := policy.NewRules([]policy.CallerRules{{Name: "tester", Grants: []policy.Grant{
+		{Buckets: []string{"bucket"}, Actions: []gateway.Action{gateway.List, gateway.Read, gateway.Write, gateway.Delete}},
+		{Buckets: []string{"bucket"}, Actions: []gateway.Action{gateway.List, gateway.Read, gateway.Write, gateway.Delete}, Prefix: "secret/", Deny: true},
+	}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(r *rig) { r.policy.Rules = rules })
+	for _, key := range []string{"secret/a", "/secret/a", "//secret/a", "/./secret/a", "/x/../secret/a", "/secret//a"} {
+		for _, c := range []call{
+			{method: "GET"}, {method: "HEAD"}, {method: "DELETE"}, {method: "PUT", body: "x"},
+			{method: "POST", query: "uploads"}, {method: "GET", query: "tagging"},
+		} {
+			c.path = "/bucket/" + key
+			if a := r.do(c); a.status != 403 {
+				t.Errorf("%s of %q: %d %s", c.method, key, a.status, a.body)
+			}
+		}
+		r.refused(r.do(call{method: "PUT", path: "/bucket/copy", header: map[string]string{"X-Amz-Copy-Source": "/bucket/" + key}}), 403, "AccessDenied", "")
+		document := "<Delete><Object><Key>" + key + "</Key></Object></Delete>"
+		sum := md5.Sum([]byte(document))
+		if a := r.do(call{method: "POST", path: "/bucket", query: "delete", body: document,
+			header: map[string]string{"Content-Md5": base64.StdEncoding.EncodeToString(sum[:])}}); !strings.Contains(a.body, "<Code>AccessDenied</Code>") {
+			t.Errorf("batch delete of %q: %d %s", key, a.status, a.body)
+		}
+	}
+	r.refused(r.do(call{path: "/bucket", query: "list-type=2&prefix=/secret/"}), 403, "AccessDenied", "")
+	r.untouched()
+	if a := r.do(call{method: "PUT", path: "/bucket//open/a", body: "x"}); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestAnotherSpellingOfAKeyIsJudgedAsTheObjectThatItMakes(t *testing.T) {
+	r := newRig(t, limits(4, "image/png"), func(r *rig) {
+		r.policy.Scope, r.policy.UploadPrefix = policy.ScopeUploads, "uploads"
+	})
+	r.refused(r.do(call{method: "PUT", path: "/bucket//uploads/a.png", body: "larger"}), 400, "EntityTooLarge", "")
+	r.refused(r.do(call{method: "PUT", path: "/bucket//uploads/a.html", body: "x"}), 403, "AccessDenied", "")
+	r.refused(r.do(call{method: "POST", path: "/bucket//x/../uploads/a.html", query: "uploads"}), 403, "AccessDenied", "")
+	r.untouched()
+	if a := r.do(call{method: "PUT", path: "/bucket//elsewhere/a.html", body: "larger"}); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
