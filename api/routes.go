@@ -53,6 +53,20 @@ func (d *door) routes() []route {
 	}
 }
 
+// Route is one operation of the door: a method and a path below Root.
+type Route struct{ Method, Path, Name string }
+
+// Routes gives every operation, for those who go through all of them.
+func Routes() []Route {
+	var all []Route
+	for _, rt := range (&door{}).routes() {
+		for _, method := range slices.Sorted(maps.Keys(rt.methods)) {
+			all = append(all, Route{method, rt.path, rt.methods[method].name})
+		}
+	}
+	return all
+}
+
 // router matches on the path as sent. Without SkipClean it would answer a path
 // with // or .. by a redirect, and an upload would be lost.
 func (d *door) router() http.Handler {

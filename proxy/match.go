@@ -29,6 +29,16 @@ func NewTable() *Table {
 	return t
 }
 
+// Operations gives every row, for those who go through all of them: no
+// operation can be forgotten then.
+func (t *Table) Operations() []Operation {
+	all := make([]Operation, len(t.all))
+	for i, op := range t.all {
+		all[i] = *op
+	}
+	return all
+}
+
 // Find gives the operation of a request: of the rows of its level and method
 // whose telling keys and header are all there, the one with the most of them.
 // A request that no row fits, or that carries a query key its row does not

@@ -26,63 +26,6 @@ type refusal struct {
 	code   string
 }
 
-// ways are the ways to store bytes under a key, each of which holds the policy.
-var ways = []struct {
-	name string
-	put  func(w *world, key, contentType string, body []byte) refusal
-	// tooLarge is the status of the size refusal, wrongType of the type's.
-	tooLarge, wrongType refusal
-}{
-	{"PutObject", func(w *world, key, contentType string, body []byte) refusal {
-		return w.s3Refusal(do(w.t, w.signedPut(key, body, "Content-Type", contentType)))
-	}, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-	{"PutObject in signed chunks", func(w *world, key, contentType string, body []byte) refusal {
-		return w.s3Refusal(do(w.t, w.chunkedPut(key, body, chunking{}, "Content-Type", contentType)))
-	}, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-	{"PutObject in unsigned chunks", func(w *world, key, contentType string, body []byte) refusal {
-		return w.s3Refusal(do(w.t, w.chunkedPut(key, body, chunking{unsigned: true, trailer: true}, "Content-Type", contentType)))
-	}, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-	{"multipart upload", (*world).putMultipart, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-	{"CopyObject", (*world).putCopy, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-	{"UploadPartCopy", (*world).putPartCopy, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-	{"direct upload", (*world).putDirect, refusal{413, "EntityTooLarge"}, refusal{415, "TypeNotAllowed"}},
-	{"presigned link of the upload API", (*world).putByLink, refusal{400, "EntityTooLarge"}, refusal{403, "AccessDenied"}},
-}
-
-func TestThePolicyHoldsOnEveryWayToStoreBytes(t *testing.T) {
-	for _, way := range ways {
-		for _, c := range []struct {
-			name        string
-			contentType string
-			body        []byte
-			want        refusal
-		}{
-			{"exactly the limit", "image/png", png(limit), refusal{}},
-			{"one byte over", "image/png", png(limit + 1), way.tooLarge},
-			{"HTML declared as a picture", "image/png", page(1000), way.wrongType},
-		} {
-			settings := []string{"MAX_FILE_SIZE=" + strconv.Itoa(limit), "ALLOWED_FILE_TYPES=image/png"}
-			store := func(t *testing.T, w *world) {
-				got := way.put(w, "picture.png", c.contentType, c.body)
-				if got != c.want {
-					t.Fatalf("got %+v, want %+v", got, c.want)
-				}
-				if c.want != (refusal{}) {
-					w.unchanged()
-					return
-				}
-				for key, info := range w.store.Snapshot(t, w.bucket) {
-					if _, old := w.before[key]; !old && info.Size != limit {
-						t.Errorf("%s has %d bytes", key, info.Size)
-					}
-				}
-			}
-			t.Run(way.name+"/"+c.name, func(t *testing.T) { store(t, newWorld(t, settings...)) })
-			t.Run(way.name+"/"+c.name+", HTTP/2", func(t *testing.T) { store(t, newWorld(t, append(settings, secure(t)...)...)) })
-		}
-	}
-}
-
 // s3Refusal reads an answer of the S3 door.
 func (w *world) s3Refusal(a answer) refusal {
 	if a.status < 300 {
@@ -116,7 +59,8 @@ func (w *world) putMultipart(key, contentType string, body []byte) refusal {
 }
 
 func (w *world) putPartCopy(key, contentType string, body []byte) refusal {
-	source := w.plant(contentType, body)
+	w.plant("source.png", contentType, body)
+	source := w.bucket + "/source.png"
 	return w.inParts(key, contentType, len(body), func(id *string, n int32, from, to int) (*string, error) {
 		part, err := w.s3().UploadPartCopy(w.t.Context(), &s3.UploadPartCopyInput{Bucket: &w.bucket, Key: &key, UploadId: id, PartNumber: &n,
 			CopySource: &source, CopySourceRange: aws.String("bytes=" + strconv.Itoa(from) + "-" + strconv.Itoa(to-1))})
@@ -151,23 +95,6 @@ func (w *world) inParts(key, contentType string, size int, upload func(id *strin
 	return sdkRefusal(err)
 }
 
-// plant puts a copy's source into the bucket, past the gateway.
-func (w *world) plant(contentType string, body []byte) (source string) {
-	_, err := w.store.Client(w.t).PutObject(w.t.Context(), &s3.PutObjectInput{Bucket: &w.bucket, Key: aws.String("source.png"),
-		Body: bytes.NewReader(body), ContentType: &contentType})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.before = w.store.Snapshot(w.t, w.bucket)
-	return w.bucket + "/source.png"
-}
-
-func (w *world) putCopy(key, contentType string, body []byte) refusal {
-	source := w.plant(contentType, body)
-	_, err := w.s3().CopyObject(w.t.Context(), &s3.CopyObjectInput{Bucket: &w.bucket, Key: &key, CopySource: &source})
-	return sdkRefusal(err)
-}
-
 // form is a multipart/form-data body with one file.
 func form(t *testing.T, filename, contentType string, body []byte) (*bytes.Buffer, string) {
 	t.Helper()
@@ -189,11 +116,6 @@ func form(t *testing.T, filename, contentType string, body []byte) (*bytes.Buffe
 }
 
 func (w *world) rest(path string) string { return w.url + "/api/v1/upload/" + path }
-
-func (w *world) putDirect(key, contentType string, body []byte) refusal {
-	content, formType := form(w.t, key, contentType, body)
-	return problemRefusal(w.t, do(w.t, newRequest(w.t, "POST", w.rest("direct"), content, "Content-Type", formType)))
-}
 
 func problemRefusal(t *testing.T, a answer) refusal {
 	t.Helper()
