@@ -245,7 +245,7 @@ const copySource = "uploads/2027/01/31/0c2b3f5e-9d1a-4b7c-8e2f-0123456789ab-sour
 func (w *world) putAgain(method, path, document, contentType string, body []byte) refusal {
 	w.plant(copySource, contentType, body)
 	a := do(w.t, newRequest(w.t, method, w.rest(path), strings.NewReader(document), "Content-Type", "application/json"))
-	if a.status < 300 && a.json(w.t)["filename"] != key {
+	if a.status < 300 && a.json(w.t)["filename"] != "picture.png" {
 		w.t.Errorf("the name was not stored: %s", a.body)
 	}
 	return problemRefusal(w.t, a)
