@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/policy"
 )
 
 func deletes(body string, header map[string]string) call {
@@ -64,6 +66,27 @@ func TestABatchOfRefusedKeysAsksNobody(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	r.untouched()
+}
+
+// MinIO cleans the keys of a batch: what it would delete in their place is
+// judged too, and dot segments do not get that far.
+func TestABatchDeletesNoOtherKey(t *testing.T) {
+	all := policy.Grant{Buckets: []string{"bucket"}, Actions: []gateway.Action{gateway.Delete}}
+	denied := all
+	denied.Prefix, denied.Deny = "in/secret/", true
+	rules, err := policy.NewRules([]policy.CallerRules{{Name: "tester", Grants: []policy.Grant{all, denied}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(r *rig) { r.policy.Rules = rules })
+	r.backend.says("<DeleteResult></DeleteResult>")
+	a := r.do(deletes(deleteBody("in/../a", "in/./a", "in/..", "..", ".", "in//secret/a", "/in/secret/a", "in/secret/a", "in//b", "c"), nil))
+	if a.status != 200 || strings.Count(a.body, "<Code>InvalidArgument</Code>") != 5 || strings.Count(a.body, "<Code>AccessDenied</Code>") != 3 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if sent := r.only().Body; strings.Count(sent, "<Key>") != 2 || !strings.Contains(sent, "<Key>in//b</Key>") || !strings.Contains(sent, "<Key>c</Key>") {
+		t.Errorf("the backend got %s", sent)
+	}
 }
 
 func TestDocumentsAreProvenAndBounded(t *testing.T) {

@@ -97,7 +97,7 @@ func TestWritesEmptyTheCache(t *testing.T) {
 		"copy":             {method: "PUT", path: "/bucket/key", header: map[string]string{"X-Amz-Copy-Source": "/bucket/old"}},
 		"complete":         {method: "POST", path: "/bucket/key", query: "uploadId=u", body: completeBody(1)},
 		"batch":            deletes(deleteBody("other", "key"), nil),
-		"batch by alias":   deletes(deleteBody("other", "./key"), nil),
+		"batch by alias":   deletes(deleteBody("other", "/key"), nil),
 		"retention":        {method: "PUT", path: "/bucket/key", query: "retention", body: "<Retention></Retention>"},
 		"restore":          {method: "POST", path: "/bucket/key", query: "restore", body: "<RestoreRequest></RestoreRequest>"},
 		"the bucket":       {method: "DELETE", path: "/bucket"},
