@@ -126,15 +126,18 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
-	if hasDotSegment(o.Key) {
-		// MinIO cleans it, here alone: "in/../a" would delete "a".
-		return gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
-	}
 	action := x.op.Action
 	if o.VersionID != "" {
 		action = gateway.DeleteVersion
 	}
-	return d.may(x, action, x.addr.Bucket, o.Key)
+	if err := d.may(x, action, x.addr.Bucket, o.Key); err != nil {
+		return err
+	}
+	if hasDotSegment(o.Key) {
+		// MinIO cleans it, here alone: "in/../a" would delete "a".
+		return gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
+	}
+	return nil
 }
 
 // beginDeletes announces every key of a batch to the cache.
