@@ -26,7 +26,10 @@ type Client struct {
 	Endpoint
 	transport *http.Transport
 	signed    http.RoundTripper
-	s3        *s3.Client
+	// patience is signed over connections that wait long for an answer.
+	patient  *http.Transport
+	patience http.RoundTripper
+	s3       *s3.Client
 }
 
 // New makes a client; nothing is dialled before the first request.
@@ -37,6 +40,11 @@ func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 		Endpoint:  e,
 		transport: transport,
 		signed:    &signer.Transport{Base: wire, Credentials: e.Credentials, Region: e.Region, Now: now},
+	}
+	c.patient = transport.Clone()
+	c.patient.ResponseHeaderTimeout = patientTimeout
+	c.patience = &signer.Transport{
+		Base: &logged{next: c.patient, log: log, now: now}, Credentials: e.Credentials, Region: e.Region, Now: now,
 	}
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint:               aws.String(e.URL.String()),
@@ -58,7 +66,10 @@ func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastR
 func (c *Client) S3() *s3.Client { return c.s3 }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.patient.CloseIdleConnections()
+}
 
 // Request is one raw S3 request to the backend.
 type Request struct {
@@ -79,11 +90,14 @@ type Request struct {
 	// signer.UnsignedPayload or a STREAMING literal. Empty means
 	// UnsignedPayload with a body, and the hash of nothing without one.
 	PayloadHash string
+	// Patient waits an hour for the answer to begin instead of five minutes: a
+	// store that joins parts or copies may be silent for long.
+	Patient bool
 }
 
 // Do sends one request and gives the answer as it came: redirects are not
-// followed and nothing is retried, except by the transport where it knows that
-// no byte was sent. Whoever calls closes the answer's body. A backend that
+// followed and nothing is retried, except on another connection where the one
+// that was kept turned out to be closed (resend). Whoever calls closes the answer's body. A backend that
 // cannot be reached is a ServiceUnavailable error; a *gateway.Error of the
 // request's own body comes back as it is.
 func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
@@ -103,7 +117,11 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 		return nil, err
 	}
 	header.Set("X-Amz-Content-Sha256", hash)
-	resp, err := c.signed.RoundTrip(out)
+	wire := c.signed
+	if req.Patient {
+		wire = c.patience
+	}
+	resp, err := resend(wire, out)
 	if err != nil {
 		return nil, unreachable(err)
 	}

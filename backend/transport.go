@@ -15,9 +15,10 @@ import (
 const (
 	dialTimeout = 5 * time.Second
 	// responseHeaderTimeout runs from the last byte of the request. A store
-	// that joins parts or copies within itself may take minutes before its
-	// first byte.
+	// that joins parts or copies within itself may take longer before its first
+	// byte (patientTimeout).
 	responseHeaderTimeout = 5 * time.Minute
+	patientTimeout        = time.Hour
 	// idleConnTimeout stays under the idle limits of the stores met so far, so
 	// that a request seldom meets a connection the store has just closed.
 	idleConnTimeout       = 30 * time.Second

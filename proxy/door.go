@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -35,7 +36,10 @@ type Door struct {
 	Domains []string
 	// PassHeaders are further x-amz-* headers that every operation knows.
 	PassHeaders []string
-	Log         zerolog.Logger
+	// KeepAlive is the pause after which a client that waits for a long copy or
+	// Complete gets a byte of white space; zero means 10 seconds.
+	KeepAlive time.Duration
+	Log       zerolog.Logger
 }
 
 // exchange is one request on its way through the stages. Each stage fills in

@@ -2,36 +2,52 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"sync"
+	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
+// keepAliveAfter is how long a client waits for the first byte of such an
+// answer, and for each next one, while the backend is silent: well under the
+// limits of the clients met so far (60 s and more).
+const keepAliveAfter = 10 * time.Second
+
 // forwardLate serves the operations that S3 answers with 200 before they are
 // done: white space keeps the connection alive, then the result or an error
 // follows (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
-// The white space passes at once, the document at its end is read, so that the
-// change ends in the cache only when it is really over, and so that the result
-// names this gateway.
+// The white space of the backend passes at once, and where it sends none the
+// gateway does. The document at its end is read, so that the change ends in the
+// cache only when it is really over, and so that the result names this gateway.
 func (d *Door) forwardLate(x *exchange, req backend.Request) error {
+	req.Patient = true
 	end, known := d.beginChange(x), false
 	defer func() { end(known) }()
-	resp, err := d.send(x, req)
+	late := &lateAnswer{x: x, status: http.StatusOK}
+	stop := late.keepAliveEach(cmp.Or(d.KeepAlive, keepAliveAfter))
+	defer stop()
+	resp, err := x.at.Backend.Do(x.r.Context(), req)
 	if err != nil {
+		stop()
 		known = outcomeKnown(err)
-		return err
+		return late.fail(clientGone(x.r.Context(), err))
 	}
 	defer resp.Body.Close()
-	copyAnswer(x.w.Header(), resp.Header)
-	x.w.Header().Del("Content-Length")
-	late := &lateAnswer{x: x, status: resp.StatusCode}
+	if err := x.noteAnswer(resp, stop); err != nil {
+		known = outcomeKnown(err)
+		return late.fail(err)
+	}
+	late.take(resp)
 	raw, err := late.read(resp.Body)
+	stop()
 	if err == nil {
 		err = asErrorDocument(raw)
 	}
@@ -46,11 +62,64 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 	return late.finish(d.nameResult(x, raw))
 }
 
+// noteAnswer keeps the backend's request id and gives the refusal when its answer
+// is one. Before that it calls stop: a refusal writes headers.
+func (x *exchange) noteAnswer(resp *http.Response, stop func()) error {
+	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) {
+		f.Backend = resp.Header.Get("X-Amz-Request-Id")
+	})
+	if resp.StatusCode < http.StatusMultipleChoices {
+		return nil
+	}
+	stop()
+	return refusal(x, resp)
+}
+
 // lateAnswer writes an answer of which nothing but white space is out yet.
 type lateAnswer struct {
-	x      *exchange
+	x *exchange
+
+	mu     sync.Mutex // of all below, and of the client's connection
 	status int
 	begun  bool
+	broken error // the client is gone
+}
+
+// keepAliveEach sends a byte of white space after every pause, until the function
+// that it returns is called. That one waits until nothing is written any more.
+func (l *lateAnswer) keepAliveEach(pause time.Duration) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				if l.keepAlive() != nil {
+					return // the request's context ends too
+				}
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(quit)
+		<-ended
+	})
+}
+
+// take lets the backend's answer begin the client's, unless white space has.
+func (l *lateAnswer) take(resp *http.Response) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begun {
+		return
+	}
+	copyAnswer(l.x.w.Header(), resp.Header)
+	l.x.w.Header().Del("Content-Length")
+	l.status = resp.StatusCode
 }
 
 // read answers white space with white space, at once, and gives the document
@@ -87,15 +156,20 @@ const xmlSpace = " \t\r\n"
 // keepAlive begins the answer, with the declaration that must come before any
 // white space, and sends a byte of it.
 func (l *lateAnswer) keepAlive() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken != nil {
+		return l.broken
+	}
 	text := " "
 	if !l.begun {
 		text = xml.Header
 		l.begin()
 	}
-	if _, err := io.WriteString(l.x.w, text); err != nil {
-		return err
+	if _, l.broken = io.WriteString(l.x.w, text); l.broken == nil {
+		l.broken = http.NewResponseController(l.x.w).Flush()
 	}
-	return http.NewResponseController(l.x.w).Flush()
+	return l.broken
 }
 
 func (l *lateAnswer) begin() {
