@@ -144,6 +144,9 @@ type Config struct {
 	// CORSAllowedOrigins (CORS_ALLOWED_ORIGINS) are origins in lower case,
 	// with perhaps *. as first label, or *. Empty: none.
 	CORSAllowedOrigins []string
+	// PassHeaders (PASS_HEADERS) are further x-amz-* headers that the S3 door
+	// lets through, lower case, perhaps with a * at the end. Empty: none.
+	PassHeaders []string
 	// RateLimit (RATE_LIMIT) is in requests per caller.
 	RateLimit Rate
 	// RateLimitBytes (RATE_LIMIT_BYTES) is in bytes per caller.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,11 @@ type Door struct {
 	Ready func() error
 	// Domains are the host names of virtual-host style; none means path style.
 	Domains []string
+	// PublicURL is how clients reach the gateway, nil when that is not known.
+	PublicURL *url.URL
+	// ForwardedProto gives the scheme that a trusted proxy says the client used,
+	// "" for any other peer. Nil means never.
+	ForwardedProto func(*http.Request) string
 	// PassHeaders are further x-amz-* headers that every operation knows.
 	PassHeaders []string
 	// KeepAlive is the pause after which a client that waits for a long copy or

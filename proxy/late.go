@@ -13,7 +13,6 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/signer"
 )
 
 // keepAliveAfter is how long a client waits for the first byte of such an
@@ -247,15 +246,6 @@ func (d *Door) nameResult(x *exchange, raw []byte) []byte {
 	}
 	result.XMLName = xml.Name{Local: "CompleteMultipartUploadResult"}
 	result.Xmlns, result.Bucket, result.Key = xmlns, x.addr.Bucket, x.addr.Key
-	result.Location = objectURL(x)
+	result.Location = d.objectURL(x)
 	return marshal(result)
-}
-
-// objectURL is where the client finds the object that it asked for.
-func objectURL(x *exchange) string {
-	scheme := "http"
-	if x.r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + x.r.Host + signer.EncodePath(x.target.Path)
 }

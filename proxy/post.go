@@ -91,7 +91,7 @@ func (d *Door) postObject(x *exchange) error {
 		return err
 	}
 	resp.Body.Close()
-	return x.answerForm(resp.Header)
+	return d.answerForm(x, resp.Header)
 }
 
 // postResponse is the answer to a form that asked for 201.
@@ -104,7 +104,7 @@ type postResponse struct {
 }
 
 // answerForm answers as the form asked: a redirect, or one of three statuses.
-func (x *exchange) answerForm(stored http.Header) error {
+func (d *Door) answerForm(x *exchange, stored http.Header) error {
 	etag := stored.Get("Etag")
 	h := x.w.Header()
 	for _, name := range []string{"Etag", "X-Amz-Version-Id", "X-Amz-Server-Side-Encryption"} {
@@ -112,7 +112,7 @@ func (x *exchange) answerForm(stored http.Header) error {
 			h.Set(name, v)
 		}
 	}
-	location := strings.TrimSuffix(objectURL(x), "/") + "/" + signer.EncodePath(x.addr.Key)
+	location := strings.TrimSuffix(d.objectURL(x), "/") + "/" + signer.EncodePath(x.addr.Key)
 	redirect := x.form.value("success_action_redirect")
 	if redirect == "" {
 		redirect = x.form.value("redirect")

@@ -68,6 +68,27 @@ func frontPage(w http.ResponseWriter, _ *http.Request) {
 
 // forwardedHost gives the host that a trusted proxy says the client asked for.
 func forwardedHost(trusted []netip.Prefix) func(*http.Request) string {
+	return forwarded(trusted, "X-Forwarded-Host")
+}
+
+// forwardedProto gives the scheme that a trusted proxy says the client used, ""
+// where it says something else.
+func forwardedProto(trusted []netip.Prefix) func(*http.Request) string {
+	proto := forwarded(trusted, "X-Forwarded-Proto")
+	if proto == nil {
+		return nil
+	}
+	return func(r *http.Request) string {
+		if scheme := strings.ToLower(proto(r)); scheme == "http" || scheme == "https" {
+			return scheme
+		}
+		return ""
+	}
+}
+
+// forwarded gives the first value of a header that counts from trusted peers
+// only; nil when nobody is trusted.
+func forwarded(trusted []netip.Prefix, name string) func(*http.Request) string {
 	if len(trusted) == 0 {
 		return nil
 	}
@@ -82,7 +103,7 @@ func forwardedHost(trusted []netip.Prefix) func(*http.Request) string {
 		}
 		for _, network := range trusted {
 			if network.Contains(peer.Unmap()) {
-				first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
+				first, _, _ := strings.Cut(r.Header.Get(name), ",")
 				return strings.TrimSpace(first)
 			}
 		}

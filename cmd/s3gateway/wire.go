@@ -84,7 +84,8 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		},
 		Callers: callers, Policy: a.policy,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
-		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains,
+		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
+		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
 		Log: log,
 	}
 	restDoor := api.New(api.Options{
