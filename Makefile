@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-minio test-clients check minio fuzz bench clean
+.PHONY: redis help run build test test-minio test-clients check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -34,6 +34,12 @@ minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minut
 $(MINIO): tools/minio/go.mod tools/minio/go.sum
 	@echo "building MinIO from its Go module; this takes about five minutes, once"
 	cd tools/minio && $(GO) build -mod=readonly -o ../../$(MINIO) github.com/minio/minio
+
+redis: ## install Debian's redis-server, which the tests of replicas use
+	@command -v redis-server >/dev/null || { \
+	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  $$SUDO apt-get update -qq && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+	@redis-server --version
 
 check: ## format, vet, staticcheck, known vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt -w needed:"; echo "$$unformatted"; exit 1; fi

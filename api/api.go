@@ -34,6 +34,9 @@ type Options struct {
 
 	// Health asks the backend now; nil is always healthy.
 	Health func(context.Context) error
+	// Degraded gives what is not as it should be although requests are served,
+	// for those who are told details of health; nil is nothing ever.
+	Degraded func() error
 	// Ready is nil, or gives the refusal for every request but health while
 	// there is no usable store.
 	Ready func() error

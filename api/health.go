@@ -33,6 +33,9 @@ func (d *door) health(w http.ResponseWriter, r *http.Request) error {
 			e := gateway.AsError(err)
 			detail := detailOf(e, kindOf(e))
 			answer.Detail = &detail
+		} else if d.Degraded != nil && d.Degraded() != nil {
+			detail := gateway.AsError(d.Degraded()).Message
+			answer.Detail = &detail
 		}
 	}
 	return writeJSON(w, r, status, answer)

@@ -45,6 +45,9 @@ type Options struct {
 	TTL time.Duration
 	// Now is the clock, time.Now in a server.
 	Now func() time.Time
+	// Shared are the generations of all replicas; nil: this process is alone,
+	// or others may see what it replaced until the TTL.
+	Shared Shared
 }
 
 // object and bucket are what changes.
@@ -65,14 +68,16 @@ type answer struct {
 	entry   Entry
 	expires time.Time
 	bucket  uint64 // the bucket's generation
+	shared  stamp
 }
 
 // Metadata is a least-recently-used cache. It is safe for concurrent use; its
 // memory is bounded by Entries and by the requests in flight. A nil *Metadata
 // is a cache that is off.
 type Metadata struct {
-	ttl time.Duration
-	now func() time.Time
+	ttl    time.Duration
+	now    func() time.Time
+	shared Shared
 
 	mu      sync.Mutex
 	lru     *simplelru.LRU[object, map[string]answer]
@@ -90,7 +95,7 @@ func New(o Options) *Metadata {
 		panic("cache: " + err.Error()) // only for a size below one
 	}
 	seed := maphash.MakeSeed() // a client cannot choose names that share a shard
-	return &Metadata{ttl: o.TTL, now: o.Now, lru: lru,
+	return &Metadata{ttl: o.TTL, now: o.Now, lru: lru, shared: o.Shared,
 		objects: newGenerations[object](seed), buckets: newGenerations[bucket](seed)}
 }
 
@@ -99,22 +104,49 @@ func (m *Metadata) Get(k Key) (Entry, bool) {
 	if m == nil {
 		return Entry{}, false
 	}
+	a, ok := m.local(k)
+	if !ok || m.shared == nil {
+		return a.entry, ok
+	}
+	// What is kept here may have been replaced by way of another replica.
+	now, ok := m.stamp(k.object())
+	if !ok {
+		return Entry{}, false
+	}
+	if now != a.shared {
+		m.drop(k, a.shared)
+		return Entry{}, false
+	}
+	return a.entry, true
+}
+
+// local gives an answer that this process knows nothing against.
+func (m *Metadata) local(k Key) (answer, bool) {
 	o, now := k.object(), m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	variants, ok := m.lru.Get(o)
 	if !ok {
-		return Entry{}, false
+		return answer{}, false
 	}
 	a, ok := variants[k.Variant]
 	if !ok {
-		return Entry{}, false
+		return answer{}, false
 	}
 	if !now.Before(a.expires) || a.bucket != m.buckets.at(o.bucket) {
 		delete(variants, k.Variant)
-		return Entry{}, false
+		return answer{}, false
 	}
-	return a.entry, true
+	return a, true
+}
+
+// drop forgets an answer of a shared generation that is over.
+func (m *Metadata) drop(k Key, old stamp) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if variants, ok := m.lru.Peek(k.object()); ok && variants[k.Variant].shared == old {
+		delete(variants, k.Variant)
+	}
 }
 
 // Filling is the right to put one answer into the cache, if nothing changed
@@ -124,6 +156,7 @@ type Filling struct {
 	key            Key
 	since          time.Time
 	object, bucket uint64 // generations
+	shared         stamp
 }
 
 // Fill is taken before the backend is asked. It need not be used.
@@ -132,9 +165,13 @@ func (m *Metadata) Fill(k Key) *Filling {
 		return nil
 	}
 	o, now := k.object(), m.now()
+	shared, ok := m.stamp(o)
+	if !ok {
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &Filling{m: m, key: k, since: now, object: m.objects.at(o), bucket: m.buckets.at(o.bucket)}
+	return &Filling{m: m, key: k, since: now, shared: shared, object: m.objects.at(o), bucket: m.buckets.at(o.bucket)}
 }
 
 // Put keeps a copy of the backend's answer, unless a change of the object or of
@@ -145,7 +182,7 @@ func (f *Filling) Put(e Entry) {
 		return
 	}
 	m, o := f.m, f.key.object()
-	a := answer{Entry{Header: e.Header.Clone()}, f.since.Add(m.ttl), f.bucket}
+	a := answer{Entry{Header: e.Header.Clone()}, f.since.Add(m.ttl), f.bucket, f.shared}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.objects.unchanged(o, f.object, f.since) || !m.buckets.unchanged(o.bucket, f.bucket, f.since) {
@@ -185,10 +222,11 @@ func (m *Metadata) Change(backendName, bucketName, objectName string) *Change {
 	}
 	o := object{bucket{backendName, bucketName}, objectName}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.objects.begin(o)
 	m.lru.Remove(o)
-	return &Change{done: func(known bool) { end(m, &m.objects, o, known) }}
+	m.mu.Unlock()
+	m.bump(0, o.shard())
+	return &Change{done: func(known bool) { end(m, &m.objects, o, o.shard, known) }}
 }
 
 // ChangeBucket is a Change of everything in a bucket: the bucket is deleted or
@@ -199,12 +237,20 @@ func (m *Metadata) ChangeBucket(backendName, bucketName string) *Change {
 	}
 	b := bucket{backendName, bucketName}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.buckets.begin(b) // entries carry the generation of their bucket
-	return &Change{done: func(known bool) { end(m, &m.buckets, b, known) }}
+	m.mu.Unlock()
+	m.bump(0, b.shard())
+	return &Change{done: func(known bool) { end(m, &m.buckets, b, b.shard, known) }}
 }
 
-func end[K comparable](m *Metadata, g *generations[K], k K, known bool) {
+// end ends a change: for the other replicas first, so that none of them serves
+// what was replaced when the client hears of it.
+func end[K comparable](m *Metadata, g *generations[K], k K, shard func() string, known bool) {
+	if known {
+		m.bump(0, shard())
+	} else {
+		m.bump(m.ttl, shard())
+	}
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -159,7 +159,7 @@ func TestReferenceHasEveryName(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| MAX_FILE_SIZE | `10485760` | ", "| UPLOAD_DIR | none | does nothing", "| CACHE_TTL | `30s` | ",
-		"| REDIS_URL | none | shared limits, quotas, cache invalidation and locks; not available in this version: refused |",
+		"| CLAMD_ADDR | none | clamd that uploads are scanned with; not available in this version: refused |",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q", want)

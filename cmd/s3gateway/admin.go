@@ -9,8 +9,9 @@ import (
 )
 
 // adminHandler serves what an orchestrator asks: /livez is about the process,
-// /readyz about whether requests would be served.
-func adminHandler(monitor *backend.Monitor) http.Handler {
+// /readyz about whether requests would be served. It is so too while degraded
+// gives a reason why not everything is as it should be.
+func adminHandler(monitor *backend.Monitor, degraded func() error) http.Handler {
 	router := mux.NewRouter()
 	router.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) {
 		answerText(w, http.StatusOK, "ok\n")
@@ -18,6 +19,10 @@ func adminHandler(monitor *backend.Monitor) http.Handler {
 	router.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := monitor.Check(r.Context()); err != nil {
 			answerText(w, http.StatusServiceUnavailable, "the storage backend does not accept the gateway: "+err.Error()+"\n")
+			return
+		}
+		if err := degraded(); err != nil {
+			answerText(w, http.StatusOK, "ok, but "+awayText+"\n")
 			return
 		}
 		answerText(w, http.StatusOK, "ok\n")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/internal/listen"
+	"github.com/codeguardians/s3gateway/shared"
 )
 
 // Bounds of a connection's beginning. What follows the header is guarded byte
@@ -49,6 +50,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 		return err
 	}
 	defer closeAll(listeners)
+	shared.Quiet()
 	a, err := build(ctx, cfg, log)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ type app struct {
 	further []*backend.Client
 	keys    keys
 	policy  *policy.Policy
+	redis   *sharing
 }
 
 // limiterEntries bounds how many callers and addresses a limiter remembers.
@@ -68,11 +69,15 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	if err != nil {
 		return err
 	}
-	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now})
+	if a.redis, err = openRedis(ctx, cfg, log); err != nil {
+		return err
+	}
+	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now, Shared: a.redis.generations})
 	// One of each: both doors together keep a caller's rate. A flood of
 	// addresses pushes no caller out.
-	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now})
-	addresses := policy.NewLimiter(limiterEntries, now, nil)
+	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now,
+		Buckets: a.redis.buckets, Flights: a.redis.flights})
+	addresses := policy.NewLimiter(limiterEntries, now, a.redis.buckets)
 	addressRate := func() policy.Rate { return rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
 
 	s3Door := &proxy.Door{
@@ -98,7 +103,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
 		},
-		Health: a.monitor.Check, Ready: a.monitor.Err,
+		Health: a.monitor.Check, Degraded: a.redis.Err, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
 		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"), Now: now, Random: rand.Reader, Log: log,
@@ -121,7 +126,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		// down stands inside of it: waiting is no stall.
 		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls, traffic.Handler,
 	)
-	a.admin = adminHandler(a.monitor)
+	a.admin = adminHandler(a.monitor, a.redis.Err)
 	return nil
 }
 
@@ -189,6 +194,7 @@ func (a *app) realEndpoint(ctx context.Context, cfg *config.Config, _ zerolog.Lo
 // close ends what build started.
 func (a *app) close() error {
 	var errs []error
+	a.redis.close()
 	if a.client != nil {
 		a.client.Close()
 	}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/cache"
+	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/shared"
+)
+
+// awayText is what health says while Redis is away.
+const awayText = "Redis is away: limits and quotas are those of this replica alone, and no cache entry is served."
+
+// sharing is what replicas share. Without REDIS_URL every part of it is nil.
+type sharing struct {
+	redis       *shared.Redis
+	buckets     policy.SharedBuckets
+	flights     policy.SharedFlights
+	generations cache.Shared
+	stop        context.CancelFunc
+	done        chan struct{}
+}
+
+// openRedis makes the connection to Redis. One that is away does not keep the
+// gateway from starting.
+func openRedis(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*sharing, error) {
+	if cfg.RedisURL == "" {
+		return &sharing{}, nil
+	}
+	r, err := shared.Open(cfg.RedisURL.Reveal(), log)
+	if err != nil {
+		return nil, &exitError{code: exitSettings, err: err}
+	}
+	s := &sharing{redis: r, buckets: r, flights: r, generations: r, done: make(chan struct{})}
+	ctx, s.stop = context.WithCancel(ctx)
+	go func() {
+		defer close(s.done)
+		r.Run(ctx)
+	}()
+	return s, nil
+}
+
+// Err is nil, or what health says.
+func (s *sharing) Err() error {
+	if s.redis == nil || s.redis.Err() == nil {
+		return nil
+	}
+	return gateway.Errorf(gateway.ServiceUnavailable, "%s", awayText).Because(s.redis.Err())
+}
+
+func (s *sharing) close() {
+	if s == nil || s.redis == nil {
+		return
+	}
+	s.stop()
+	<-s.done
+	_ = s.redis.Close()
+}

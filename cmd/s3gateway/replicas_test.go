@@ -1,0 +1,99 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
+)
+
+// newReplicas starts replicas over one bucket of the test store and one Redis.
+func newReplicas(t *testing.T, n int, settings ...string) ([]*world, *testbed.Redis) {
+	t.Helper()
+	redis, store := testbed.StartRedis(t), testbed.Open(t)
+	bucket := store.Bucket(t)
+	var all []*world
+	for range n {
+		all = append(all, newWorldOn(t, store, bucket, append(append(open, "REDIS_URL="+redis.URL), settings...)...))
+	}
+	return all, redis
+}
+
+func TestRatesHoldAcrossReplicas(t *testing.T) {
+	all, redis := newReplicas(t, 3, "RATE_LIMIT=0.01/s:9")
+	allowed := 0
+	for i := range 24 {
+		if got := all[i%3].signed("GET", "missing"); got.status == 404 {
+			allowed++
+		} else {
+			got.isS3Error(t, 503, "SlowDown")
+		}
+	}
+	if allowed != 9 {
+		t.Errorf("%d allowed on three replicas, want 9", allowed)
+	}
+	// Each has used up a third of a burst of its own: that is left to it.
+	redis.Stop()
+	for i := range 3 {
+		if got := all[0].signed("GET", "missing"); got.status != 404 {
+			t.Errorf("request %d while Redis is away: %d", i, got.status)
+		}
+	}
+}
+
+func TestACacheEntryIsNotServedAfterAWriteByAnotherReplica(t *testing.T) {
+	all, redis := newReplicas(t, 3)
+	put := func(w *world, body string) string {
+		t.Helper()
+		got := do(t, w.signedPut("a.txt", []byte(body)))
+		if got.status != 200 {
+			t.Fatalf("PUT: %d %s", got.status, got.body)
+		}
+		return got.header.Get("ETag")
+	}
+	head := func(w *world, etag, state string) {
+		t.Helper()
+		if got := w.signed("HEAD", "a.txt"); got.header.Get("ETag") != etag || got.header.Get("X-Cache") != state {
+			t.Errorf("HEAD: %s %s, want %s %s", got.header.Get("ETag"), got.header.Get("X-Cache"), etag, state)
+		}
+	}
+	for round, body := range []string{"one", "two", "three", "four"} {
+		etag := put(all[round%3], body)
+		for _, w := range all {
+			head(w, etag, "miss")
+			head(w, etag, "hit")
+		}
+	}
+	redis.Stop()
+	etag := put(all[0], "while Redis is away")
+	for _, w := range all {
+		head(w, etag, "miss")
+		head(w, etag, "miss")
+		eventually(t, "health says so", func() bool {
+			got := do(t, newRequest(t, "GET", w.rest("health"), nil))
+			detail, _ := got.json(t)["detail"].(string)
+			return got.status == 200 && strings.Contains(detail, "Redis is away")
+		})
+	}
+	redis.Start()
+	for _, w := range all {
+		eventually(t, "the cache is back", func() bool { return w.signed("HEAD", "a.txt").header.Get("X-Cache") == "hit" })
+		head(w, etag, "hit")
+		if n := strings.Count(w.log.String(), "Redis is away: limits"); n != 1 {
+			t.Errorf("logged %d times", n)
+		}
+	}
+}
+
+func TestAGatewayStartsWithoutItsRedis(t *testing.T) {
+	w := newWorld(t, append(open, "REDIS_URL=redis://:password-of-redis@127.0.0.1:1/0", "RATE_LIMIT=1/s:2")...)
+	for range 2 {
+		if got := w.signed("GET", "missing"); got.status != 404 {
+			t.Errorf("status %d", got.status)
+		}
+	}
+	w.signed("GET", "missing").isS3Error(t, 503, "SlowDown")
+	if strings.Contains(w.log.String(), "password-of-redis") {
+		t.Error("the log holds the password")
+	}
+}

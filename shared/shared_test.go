@@ -1,0 +1,355 @@
+package shared
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
+)
+
+func TestMain(m *testing.M) {
+	Quiet()
+	m.Run()
+}
+
+// log is read while Run writes it.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
+}
+
+func open(t *testing.T, url string) (*Redis, *log) {
+	t.Helper()
+	written := &log{}
+	r, err := Open(url, zerolog.New(written))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		_ = r.Close()
+	})
+	return r, written
+}
+
+// onBoth runs a test on miniredis and on a real redis-server.
+func onBoth(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("miniredis", func(t *testing.T) { test(t, "redis://"+miniredis.RunT(t).Addr()) })
+	t.Run("redis-server", func(t *testing.T) { test(t, testbed.StartRedis(t).URL) })
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never came true: " + what)
+		}
+	}
+}
+
+func TestABucketIsOneForAllReplicas(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		a, _ := open(t, url)
+		b, _ := open(t, url)
+		var allowed atomic.Int64
+		var wg sync.WaitGroup
+		for _, r := range []*Redis{a, b} {
+			wg.Go(func() {
+				for range 20 {
+					_, wait, err := r.Take(t.Context(), "k", 0.01, 25, 1, false)
+					if err != nil {
+						t.Error(err)
+					}
+					if wait == 0 {
+						allowed.Add(1)
+					} else if wait < 90*time.Second || wait > 101*time.Second {
+						t.Errorf("wait %v, want about 100 s", wait)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if allowed.Load() != 25 {
+			t.Errorf("%d allowed, want 25", allowed.Load())
+		}
+		if left, wait, err := a.Take(t.Context(), "other", 10, 25, 5, false); left != 20 || wait != 0 || err != nil {
+			t.Errorf("another key: %d left, wait %v, %v", left, wait, err)
+		}
+	})
+}
+
+func TestABucketMayOwe(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		r, _ := open(t, url)
+		for i, want := range []time.Duration{0, time.Second, 2 * time.Second} {
+			_, wait, err := r.Take(t.Context(), "k", 1000, 1000, 1000, true)
+			if err != nil || wait > want || wait < want-300*time.Millisecond {
+				t.Errorf("take %d: wait %v, %v, want about %v", i, wait, err, want)
+			}
+		}
+	})
+}
+
+func TestTokensComeBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		r, _ := open(t, url)
+		if _, wait, err := r.Take(t.Context(), "k", 20, 1, 1, false); wait != 0 || err != nil {
+			t.Fatal(wait, err)
+		}
+		eventually(t, "a token is back", func() bool {
+			_, wait, err := r.Take(t.Context(), "k", 20, 1, 1, false)
+			return wait == 0 && err == nil
+		})
+	})
+}
+
+func TestInFlightOverReplicas(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		a, _ := open(t, url)
+		b, _ := open(t, url)
+		leave, ok, err := a.Enter(t.Context(), "k", 2)
+		if !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if _, ok, err := b.Enter(t.Context(), "k", 2); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if _, ok, err := b.Enter(t.Context(), "k", 2); ok || err != nil {
+			t.Errorf("a third: %v %v", ok, err)
+		}
+		leave()
+		if _, ok, err := b.Enter(t.Context(), "k", 2); !ok || err != nil {
+			t.Errorf("after one left: %v %v", ok, err)
+		}
+	})
+}
+
+func TestTheCountOfADeadReplicaGoes(t *testing.T) {
+	mini := miniredis.RunT(t)
+	now := time.Now()
+	mini.SetTime(now)
+	dead, err := Open("redis://"+mini.Addr(), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := dead.Enter(t.Context(), "k", 1); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	_ = dead.Close()
+	r, _ := open(t, "redis://"+mini.Addr())
+	mini.SetTime(now.Add(flightTime - time.Second))
+	if _, ok, _ := r.Enter(t.Context(), "k", 1); ok {
+		t.Error("it went too early")
+	}
+	mini.SetTime(now.Add(flightTime + time.Second))
+	if _, ok, err := r.Enter(t.Context(), "k", 1); !ok || err != nil {
+		t.Errorf("it is still counted: %v", err)
+	}
+	mini.SetTime(now.Add(2 * flightTime))
+	r.renewFlights(t.Context())
+	mini.SetTime(now.Add(2*flightTime + flightTime/2))
+	if _, ok, _ := r.Enter(t.Context(), "k", 1); ok {
+		t.Error("one that was renewed went")
+	}
+}
+
+func TestGenerations(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		a, _ := open(t, url)
+		b, _ := open(t, url)
+		epoch, before, ok := a.Generations("o1", "b2")
+		if !ok || epoch == 0 {
+			t.Fatal(epoch, before, ok)
+		}
+		b.Bump(0, "o1")
+		again, after, ok := a.Generations("o1", "b2")
+		if !ok || again != epoch || after[0] != before[0]+1 || after[1] != before[1] {
+			t.Errorf("epoch %d then %d, generations %v then %v", epoch, again, before, after)
+		}
+		b.Bump(150*time.Millisecond, "b2")
+		if _, _, ok := a.Generations("o1", "b2"); ok {
+			t.Error("a shard that is blocked has a generation")
+		}
+		if _, _, ok := a.Generations("o1"); !ok {
+			t.Error("another shard is blocked")
+		}
+		eventually(t, "the block ends", func() bool { _, _, ok := a.Generations("o1", "b2"); return ok })
+	})
+}
+
+func TestARedisThatForgotBeginsAnotherEpoch(t *testing.T) {
+	mini := miniredis.RunT(t)
+	r, _ := open(t, "redis://"+mini.Addr())
+	before, _, _ := r.Generations("o1")
+	mini.FlushAll()
+	if after, _, ok := r.Generations("o1"); !ok || after == before {
+		t.Errorf("epoch %d then %d", before, after)
+	}
+}
+
+func TestALockHasOneOwner(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		a, _ := open(t, url)
+		b, _ := open(t, url)
+		var inside, most atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 6 {
+			r := []*Redis{a, b}[i%2]
+			wg.Go(func() {
+				_, release, err := r.Lock(t.Context(), "upload")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				most.Store(max(most.Load(), inside.Add(1)))
+				time.Sleep(5 * time.Millisecond)
+				inside.Add(-1)
+				release()
+			})
+		}
+		wg.Wait()
+		if most.Load() != 1 {
+			t.Errorf("%d at once", most.Load())
+		}
+		_, release, err := a.Lock(t.Context(), "upload")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, _, err := b.Lock(ctx, "upload"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("waiting for another's lock: %v", err)
+		}
+	})
+}
+
+func TestALockThatAnotherOwnsIsNotReleased(t *testing.T) {
+	mini := miniredis.RunT(t)
+	r, _ := open(t, "redis://"+mini.Addr())
+	_, release, err := r.Lock(t.Context(), "upload")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mini.Set(own+"lock:upload", "another"); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if got, _ := mini.Get(own + "lock:upload"); got != "another" {
+		t.Errorf("the other's lock is %q", got)
+	}
+}
+
+func TestRedisThatGoesAndComesBack(t *testing.T) {
+	server := testbed.StartRedis(t)
+	r, written := open(t, server.URL)
+	if _, _, err := r.Take(t.Context(), "k", 1, 1, 1, false); err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	epoch, _, _ := r.Generations("o1")
+	server.Stop()
+	for range 5 {
+		if _, _, err := r.Take(t.Context(), "k", 1, 1, 1, false); !errors.Is(err, ErrAway) {
+			t.Errorf("while it is away: %v", err)
+		}
+	}
+	r.Bump(0, "o1")
+	if _, _, ok := r.Generations("o1"); ok || r.Err() == nil {
+		t.Error("generations while it is away")
+	}
+	if _, _, err := r.Lock(t.Context(), "id"); !errors.Is(err, ErrAway) {
+		t.Errorf("a lock while it is away: %v", err)
+	}
+	server.Start()
+	eventually(t, "Redis is back", func() bool { return r.Err() == nil })
+	if _, _, err := r.Take(t.Context(), "k", 1, 1, 1, false); err != nil {
+		t.Error(err)
+	}
+	if after, _, ok := r.Generations("o1"); !ok || after == epoch {
+		t.Errorf("a write was not counted, and the epoch is still %d", after)
+	}
+	if written.count("Redis is away") != 1 || written.count("Redis is back") != 1 {
+		t.Errorf("log: %s", written.b.String())
+	}
+}
+
+// A Redis that takes connections and says nothing costs one wait, not one for
+// each request.
+func TestRedisThatHangs(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r, _ := open(t, "redis://:secret-of-redis@"+l.Addr().String())
+	began := time.Now()
+	for range 50 {
+		if _, _, err := r.Take(t.Context(), "k", 1, 1, 1, false); !errors.Is(err, ErrAway) {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took > 5*patience {
+		t.Errorf("50 calls took %v", took)
+	}
+}
+
+func TestAClientThatLeavesDoesNotMakeRedisLookAway(t *testing.T) {
+	r, _ := open(t, "redis://"+miniredis.RunT(t).Addr())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := r.Take(ctx, "k", 1, 1, 1, false); err != nil || r.Err() != nil {
+		t.Errorf("%v, %v", err, r.Err())
+	}
+}
+
+func TestTheURLIsNeverShown(t *testing.T) {
+	mini := miniredis.RunT(t)
+	mini.RequireAuth("right-password")
+	r, written := open(t, "redis://:wrong-password@"+mini.Addr())
+	_, _, err := r.Take(t.Context(), "k", 1, 1, 1, false)
+	if !errors.Is(err, ErrAway) {
+		t.Errorf("with a wrong password: %v", err)
+	}
+	_, bad := Open("redis://:hidden-password@host:port:port/x?db=y", zerolog.Nop())
+	for _, text := range []string{r.Err().Error(), bad.Error()} {
+		if strings.Contains(text, "wrong-password") || strings.Contains(text, "hidden-password") {
+			t.Errorf("shown: %s", text)
+		}
+	}
+	if written.count("wrong-password") > 0 {
+		t.Error("logged")
+	}
+	right, _ := open(t, "redis://:right-password@"+mini.Addr()+"/3")
+	if _, _, err := right.Take(t.Context(), "k", 1, 1, 1, false); err != nil {
+		t.Error(err)
+	}
+}
