@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +147,26 @@ func (s *Store) Uploads(t testing.TB, bucket string) []string {
 	names := []string{}
 	for _, u := range uploads {
 		names = append(names, aws.ToString(u.Key)+" "+aws.ToString(u.UploadId))
+	}
+	return names
+}
+
+// Files lists the files that a store which keeps objects as files has for a
+// bucket, objects and what else there is; nil for another store.
+func (s *Store) Files(t testing.TB, bucket string) []string {
+	t.Helper()
+	if s.folder == "" {
+		return nil
+	}
+	var names []string
+	err := filepath.WalkDir(filepath.Join(s.folder, bucket), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			names = append(names, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a temporary file that went meanwhile
+		t.Fatal(err)
 	}
 	return names
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ type Store struct {
 	has   map[Capability]bool
 	http  *http.Transport
 	close func()
+	// folder holds a folder for each bucket, "" where objects are no files.
+	folder string
 }
 
 // shared is the one server of this test process.
@@ -119,6 +122,7 @@ func launchEmbedded() (*Store, error) {
 	bed := newStore("embedded", store.Socket())
 	bed.Endpoint = &url.URL{Scheme: "http", Host: "embedded"}
 	bed.Region, bed.AccessKeyID, bed.SecretAccessKey = store.Region(), keys.AccessKeyID, keys.SecretAccessKey
+	bed.folder = filepath.Join(dir, "buckets")
 	bed.close = func() {
 		if err := store.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "testbed:", err)
