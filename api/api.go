@@ -61,6 +61,11 @@ type Options struct {
 	Budget *Budget
 	// CursorKey authenticates list cursors. Replicas share it.
 	CursorKey []byte
+	// Records keeps the answers of requests with an Idempotency-Key, and
+	// IdempotencyKey, which replicas share, hides whose they are. Without one
+	// of them such requests are refused.
+	Records        RecordStore
+	IdempotencyKey []byte
 
 	Now    func() time.Time // nil is time.Now
 	Random io.Reader        // of file ids; nil is crypto/rand

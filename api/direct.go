@@ -28,6 +28,10 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
 		return err
 	}
+	once, err := d.once(r, opDirect)
+	if err != nil {
+		return err
+	}
 	now := d.Now()
 	in, err := d.open(r, now)
 	if err != nil {
@@ -37,26 +41,38 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if once != nil {
+		return d.uploadOnce(w, r, once, in, name, now)
+	}
 	id, err := d.prefix.newID(d.Random, now, safeName(name))
 	if err != nil {
 		return err
 	}
-	if err := d.may(r, gateway.Write, id); err != nil {
-		return err
-	}
-	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: in.declared, Size: in.size}
-	admitted, contentType, err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Admit(up, in.body)
+	admitted, contentType, err := d.admit(r, id, in)
 	if err != nil {
 		return err
 	}
-	stored, err := d.Store.Put(r.Context(), id, admitted, PutOptions{
-		ContentType: contentType, Filename: name, AtMost: r.ContentLength, Exact: in.size >= 0,
-		Budget: d.Budget, Now: now,
-	})
+	stored, err := d.put(r, id, in, contentType, admitted, name)
 	if err != nil {
 		return err
 	}
 	return d.created(w, r, stored)
+}
+
+// admit judges an upload by all that its headers and first bytes tell.
+func (d *door) admit(r *http.Request, id string, in *incoming) (io.Reader, string, error) {
+	if err := d.may(r, gateway.Write, id); err != nil {
+		return nil, "", err
+	}
+	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: in.declared, Size: in.size}
+	return d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Admit(up, in.body)
+}
+
+func (d *door) put(r *http.Request, id string, in *incoming, contentType string, admitted io.Reader, name string) (Object, error) {
+	return d.Store.Put(r.Context(), id, admitted, PutOptions{
+		ContentType: contentType, Filename: name, AtMost: r.ContentLength, Exact: in.size >= 0,
+		Budget: d.Budget, Now: d.Now(),
+	})
 }
 
 // created answers with a file that was just stored. ETag and Repr-Digest are the

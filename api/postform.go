@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -30,8 +32,8 @@ func (d *door) signForm(r *http.Request, key string, p promise, now time.Time) (
 	}
 	least, most := d.sizeRange(r, key, p)
 	conditions := []any{map[string]string{"bucket": d.Bucket}, []any{"content-length-range", least, most}}
-	for name, value := range fields {
-		conditions = append(conditions, map[string]string{name: value})
+	for _, name := range slices.Sorted(maps.Keys(fields)) { // in one order, so that a link can be made again
+		conditions = append(conditions, map[string]string{name: fields[name]})
 	}
 	document, err := json.Marshal(map[string]any{
 		"expiration": timestamp(now.Add(time.Duration(p.life) * time.Second)), "conditions": conditions,

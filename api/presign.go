@@ -43,36 +43,56 @@ func (d *door) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
 		return err
 	}
+	once, err := d.once(r, opPresign)
+	if err != nil {
+		return err
+	}
 	p, err := d.readPromise(r)
 	if err != nil {
 		return err
 	}
-	id, err := d.prefix.newID(d.Random, d.Now(), safeName(p.filename))
+	if once != nil {
+		return d.linkOnce(w, r, once, p)
+	}
+	link, _, err := d.newLink(r, p, d.Now())
 	if err != nil {
 		return err
 	}
-	if p.contentType, err = d.admitLink(r, id, p); err != nil {
-		return err
+	return writeJSON(w, r, http.StatusOK, link)
+}
+
+// newLink makes the link for a new file, and gives the promise as it was
+// settled.
+func (d *door) newLink(r *http.Request, p promise, now time.Time) (uploadLink, promise, error) {
+	id, err := d.prefix.newID(d.Random, now, safeName(p.filename))
+	if err != nil {
+		return uploadLink{}, p, err
 	}
-	now := d.Now()
-	link := uploadLink{
+	if p.contentType, err = d.admitLink(r, id, p); err != nil {
+		return uploadLink{}, p, err
+	}
+	link, err := d.linkTo(r, id, p, now)
+	return link, p, err
+}
+
+// linkTo signs the link for a file. The same file, promise and time give the
+// same link.
+func (d *door) linkTo(r *http.Request, id string, p promise, now time.Time) (link uploadLink, err error) {
+	link = uploadLink{
 		FileURL: d.fileURL(r, id), ID: id, Filename: p.filename, ExpiresIn: p.life,
 		ExpiresAt: timestamp(now.Add(time.Duration(p.life) * time.Second)),
 		Method:    p.method, Headers: map[string]string{},
 	}
 	if p.method == http.MethodPost {
 		link.URL, link.Fields, err = d.signForm(r, id, p, now)
-	} else {
-		header := p.header()
-		for name := range header {
-			link.Headers[name] = header.Get(name)
-		}
-		link.URL, err = d.sign(r, http.MethodPut, id, nil, header, p.life, now)
+		return link, err
 	}
-	if err != nil {
-		return err
+	header := p.header()
+	for name := range header {
+		link.Headers[name] = header.Get(name)
 	}
-	return writeJSON(w, r, http.StatusOK, link)
+	link.URL, err = d.sign(r, http.MethodPut, id, nil, header, p.life, now)
+	return link, err
 }
 
 func (d *door) readPromise(r *http.Request) (p promise, err error) {

@@ -16,6 +16,12 @@ import (
 // the path as sent: an id that ends in /url is written with %2Furl.
 const linkSuffix = "/url"
 
+// The operations that an Idempotency-Key belongs to.
+const (
+	opDirect  = "DirectUpload"
+	opPresign = "PresignUpload"
+)
+
 // route is one path of the door with its methods.
 type route struct {
 	path string // below Root; {id:.*} is what mux matches there
@@ -36,11 +42,11 @@ type operation struct {
 func (d *door) routes() []route {
 	return []route{
 		{"/direct", map[string]operation{
-			"POST": {name: "DirectUpload", handle: acceptsJSON(d.direct)},
-			"PUT":  {name: "DirectUpload", handle: acceptsJSON(d.direct)}}},
-		{"/presigned", map[string]operation{"POST": {name: "PresignUpload", handle: acceptsJSON(d.presignUpload)}}},
+			"POST": {name: opDirect, handle: acceptsJSON(d.direct)},
+			"PUT":  {name: opDirect, handle: acceptsJSON(d.direct)}}},
+		{"/presigned", map[string]operation{"POST": {name: opPresign, handle: acceptsJSON(d.presignUpload)}}},
 		{"/complete/{id:.*}", map[string]operation{"POST": {name: "CompleteUpload", handle: acceptsJSON(d.complete)}}},
-		{"/copy", map[string]operation{"POST": {name: "CopyFile", handle: acceptsJSON(d.copyFile)}}},
+		{"/copy", map[string]operation{"POST": {name: "CopyFile", handle: acceptsJSON(withoutIdempotency(d.copyFile))}}},
 		{"/delete", map[string]operation{"POST": {name: "DeleteFiles", handle: acceptsJSON(d.deleteBatch)}}},
 		{"/list", map[string]operation{"GET": {name: "ListFiles", handle: acceptsJSON(d.list)}}},
 		{"/health", map[string]operation{"GET": {name: "Health", handle: d.health, public: true}}},
@@ -153,7 +159,7 @@ func (d *door) cors(next http.Handler) http.Handler {
 		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
-			"Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache"},
+			"Idempotency-Replayed", "Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache"},
 		MaxAge: 600,
 	}).Handler(next)
 }

@@ -34,6 +34,8 @@ type Store struct {
 	PublicURL *url.URL
 	// Log takes what no client is told: an upload that could not be aborted.
 	Log zerolog.Logger
+
+	probed
 }
 
 // NewStore makes a Store on a backend that takes tags, and full-object

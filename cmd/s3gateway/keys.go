@@ -44,6 +44,15 @@ func (k keys) derive(purpose string) []byte {
 	return policy.DeriveKey(k.secret, purpose, size)
 }
 
+// shared is derive for what replicas must agree on: without a master secret
+// there is none.
+func (k keys) shared(purpose string) []byte {
+	if k.secret == "" {
+		return nil
+	}
+	return k.derive(purpose)
+}
+
 // newCallers collects who may come.
 func newCallers(cfg *config.Config, k keys, now func() time.Time) (*policy.Callers, error) {
 	o := policy.CallersOptions{Master: k.secret, Now: now}

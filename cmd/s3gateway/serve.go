@@ -64,6 +64,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.monitor.Run(background) })
+	running.Go(func() { a.sweep(background) })
 	defer running.Wait()
 	defer stop()
 

@@ -34,6 +34,8 @@ type app struct {
 	keys    keys
 	policy  *policy.Policy
 	redis   *sharing
+	// sweepers remove what is no longer needed, each once when it is called.
+	sweepers []func(context.Context)
 }
 
 // limiterEntries bounds how many callers and addresses a limiter remembers.
@@ -93,11 +95,13 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
 		Log: log,
 	}
+	files := &api.Store{
+		Client: a.client, Bucket: cfg.BucketName, Cache: metadata,
+		FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Log: log,
+	}
+	a.sweepers = append(a.sweepers, sweepRecords(files, log, now))
 	restDoor := api.New(api.Options{
-		Store: &api.Store{
-			Client: a.client, Bucket: cfg.BucketName, Cache: metadata,
-			FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Log: log,
-		},
+		Store:  files,
 		Bucket: cfg.BucketName, Budget: api.NewBudget(cfg.UploadBufferBytes),
 		Policy: a.policy, Callers: callers,
 		Auth: &policy.RESTAuth{
@@ -106,7 +110,8 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		Health: a.monitor.Check, Degraded: a.redis.Err, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
-		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"), Now: now, Random: rand.Reader, Log: log,
+		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"),
+		Records: files, IdempotencyKey: a.keys.shared("idempotency"), Now: now, Random: rand.Reader, Log: log,
 	})
 	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 		return policy.LimitByAddress(addresses, addressRate, cfg.TrustedProxies, fail)(next)
