@@ -2,7 +2,10 @@ package proxy
 
 import (
 	"net"
+	"net/http"
 	"strings"
+
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // address is what a request is about, in the client's names. Key is the decoded
@@ -68,4 +71,10 @@ func bucketOfHost(domains []string, host string) (string, bool) {
 func BucketOf(domains []string, host string) string {
 	bucket, _ := bucketOfHost(domains, host)
 	return bucket
+}
+
+// MakesBucket reports a request that creates a bucket, by its request line
+// alone: whose signature may name any region.
+func MakesBucket(domains []string, r *http.Request, t signer.Target) bool {
+	return r.Method == http.MethodPut && len(t.Query) == 0 && resolve(domains, r.Host, t.Path).level() == BucketLevel
 }

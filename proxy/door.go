@@ -241,6 +241,12 @@ func (d *Door) authorise(x *exchange) error {
 	if err := d.may(x, action, x.addr.Bucket, key); err != nil {
 		return err
 	}
+	if action == gateway.List && has(x.query, metadataParam) {
+		// What a HEAD of each object would tell.
+		if err := d.may(x, gateway.Read, x.addr.Bucket, key); err != nil {
+			return err
+		}
+	}
 	if needsManage(x.header) {
 		return d.may(x, gateway.Manage, x.addr.Bucket, x.addr.Key)
 	}

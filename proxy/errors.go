@@ -127,7 +127,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		h["Content-Type"] = nil
 	default:
 		clearObject(h)
-		body = marshal(doc)
+		body = plainQuotes(marshal(doc))
 		h.Set("Content-Type", "application/xml")
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
@@ -144,6 +144,12 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if _, err := w.Write(body); err == nil {
 		drain.Body(w, r)
 	}
+}
+
+// plainQuotes writes quotes as S3 does in its refusals: text needs no escape for
+// them, and clients search the message without parsing it.
+func plainQuotes(doc []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(doc, []byte("&#34;"), []byte(`"`)), []byte("&#39;"), []byte("'"))
 }
 
 // rawPath is the path of a request target as it was sent.

@@ -25,6 +25,7 @@ const (
 type form struct {
 	fields   []formField
 	filename string
+	tags     string // of the field tagging, as a header has them
 	file     *formFile
 }
 
@@ -77,11 +78,8 @@ func openForm(r *http.Request) (*form, error) {
 		}
 		if name == "file" {
 			f.filename = filename
-			f.file = s.file(r.ContentLength)
-			if f.file.left < 0 {
-				return nil, malformedForm("it ends before its file does")
-			}
-			return f, nil
+			f.file, err = s.file(r.ContentLength)
+			return f, err
 		}
 		value, err := s.value()
 		if err != nil {

@@ -6,16 +6,53 @@ import (
 	"sync/atomic"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
-// file is the rest of the body up to its closing delimiter.
-func (s *formScanner) file(length int64) *formFile {
-	read := s.count.n - int64(s.lines.Buffered())
+// maxLooseFile bounds the rest of a form that is read ahead, in bytes, to find
+// where its file ends.
+const maxLooseFile = 64 << 10
+
+// file is the rest of the body up to its closing delimiter. Of a small form, what
+// comes after the file is passed over, as S3 does; of a large one the file's
+// length must be known before its end, so that only the delimiter may follow.
+func (s *formScanner) file(length int64) (*formFile, error) {
+	rest := length - (s.count.n - int64(s.lines.Buffered()))
+	if rest <= maxLooseFile {
+		return s.looseFile(rest)
+	}
+	return s.strictFile(rest)
+}
+
+// strictFile counts on the file being all but the closing delimiter.
+func (s *formScanner) strictFile(rest int64) (*formFile, error) {
 	tail := "\r\n" + s.delimiter + "--\r\n"
-	size := length - read - int64(len(tail))
+	size := rest - int64(len(tail))
+	if size < 0 {
+		return nil, malformedForm("it ends before its file does")
+	}
 	// The line break that ends the part's header begins a delimiter, too.
 	scan := delimiterScan{delimiter: []byte("\r\n" + s.delimiter), last: []byte("\r\n")}
-	return &formFile{src: s.lines, scan: scan, tail: tail, size: size, left: size}
+	return &formFile{src: s.lines, scan: scan, tail: tail, size: size, left: size}, nil
+}
+
+// looseFile reads a small form to its end and takes its file up to the first
+// delimiter. A form that nothing closes was cut off.
+func (s *formScanner) looseFile(rest int64) (*formFile, error) {
+	// The line break that ends the part's header begins a delimiter, too.
+	raw := append(make([]byte, 0, max(rest, 0)+2), "\r\n"...)[:max(rest, 0)+2]
+	if _, err := io.ReadFull(s.lines, raw[2:]); err != nil {
+		return nil, gateway.Errorf(gateway.IncompleteBody, "").Because(err)
+	}
+	delimiter := []byte("\r\n" + s.delimiter)
+	end := bytes.Index(raw, delimiter)
+	if end < 0 || !bytes.Contains(raw[end:], append(delimiter, "--"...)) {
+		return nil, malformedForm("it ends before its file does")
+	}
+	size := int64(max(end-2, 0))
+	// A delimiter that nothing precedes cannot come again.
+	scan := delimiterScan{delimiter: delimiter}
+	return &formFile{src: bytes.NewReader(raw[2 : 2+size]), scan: scan, size: size, left: size}, nil
 }
 
 // formFile is a form's file: it keeps its last byte back until the delimiter
@@ -27,6 +64,7 @@ type formFile struct {
 	scan       delimiterScan
 	tail       string
 	size, left int64
+	proofs     []signer.Proof
 	failure    atomic.Pointer[gateway.Error]
 	ended      bool
 }
@@ -51,8 +89,8 @@ func (f *formFile) Read(p []byte) (int, error) {
 		if err != nil && n == 0 {
 			return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
 		}
-		if f.scan.finds(p[:n]) {
-			return 0, f.fail(errFileNotLast())
+		if bad := f.pass(p[:n]); bad != nil {
+			return 0, bad
 		}
 		return n, nil
 	}
@@ -60,8 +98,8 @@ func (f *formFile) Read(p []byte) (int, error) {
 	if _, err := io.ReadFull(f.src, last[:]); err != nil {
 		return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
 	}
-	if f.scan.finds(last[:]) {
-		return 0, f.fail(errFileNotLast())
+	if err := f.pass(last[:]); err != nil {
+		return 0, err
 	}
 	if err := f.finish(); err != nil {
 		return 0, err
@@ -70,7 +108,19 @@ func (f *formFile) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// finish compares what follows the file with the closing delimiter.
+// pass lets bytes of the file into what is proven of it.
+func (f *formFile) pass(p []byte) error {
+	for _, proof := range f.proofs {
+		proof.Write(p)
+	}
+	if f.scan.finds(p) {
+		return f.fail(errFileNotLast())
+	}
+	return nil
+}
+
+// finish compares what follows the file with the closing delimiter, and the file
+// with the checksums that its form declares.
 func (f *formFile) finish() error {
 	if f.ended {
 		return nil
@@ -81,6 +131,11 @@ func (f *formFile) finish() error {
 	}
 	if !bytes.Equal(tail, []byte(f.tail)) {
 		return f.fail(errFileNotLast())
+	}
+	for _, proof := range f.proofs {
+		if err := proof.Check(); err != nil {
+			return f.fail(gateway.AsError(err))
+		}
 	}
 	f.ended = true
 	return nil

@@ -22,7 +22,7 @@ import (
 func (d *Door) list(x *exchange) error {
 	req := x.request()
 	req.Query = withPrefix(req.Query, x.at.Prefix)
-	if !x.at.renamed && !x.encodes() && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
+	if !x.at.renamed && !x.encodes() && !has(x.query, metadataParam) && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
 		return d.forward(x, req)
 	}
 	return d.forwardNamed(x, req)
@@ -107,6 +107,10 @@ var (
 	}
 )
 
+// ownMetaElement begins the elements of the gateway's own metadata, in MinIO's
+// listings with metadata.
+const ownMetaElement = "X-Amz-Meta-S3gateway-"
+
 // names are those that a client uses for a bucket, and where it is.
 type names struct {
 	bucket string
@@ -122,7 +126,7 @@ type edit struct {
 // apply cuts the gateway's own keys out of an answer, puts the client's names
 // in the place of the backend's, and leaves every other byte as it is.
 func (n names) apply(raw []byte) ([]byte, error) {
-	if !n.at.renamed && !bytes.Contains(raw, []byte(strings.TrimSuffix(gateway.ReservedPrefix, "/"))) {
+	if !n.at.renamed && !bytes.Contains(raw, []byte(strings.TrimSuffix(gateway.ReservedPrefix, "/"))) && !bytes.Contains(raw, []byte(ownMetaElement)) {
 		return raw, nil
 	}
 	s := nameScanner{names: n, decoder: xml.NewDecoder(bytes.NewReader(raw)), raw: raw}
@@ -150,6 +154,7 @@ type nameScanner struct {
 	entryAt, entryEdits int
 	inEntry, reserved   bool
 	hidden              int
+	ownMetaAt           int  // where the open element of the gateway's metadata begins
 	count               edit // of KeyCount, when there is one
 }
 
@@ -168,12 +173,18 @@ func (s *nameScanner) scan() error {
 		switch t := token.(type) {
 		case xml.StartElement:
 			s.path = append(s.path, t.Name.Local)
-			if len(s.path) == 2 && listed[t.Name.Local] {
+			switch {
+			case len(s.path) == 2 && listed[t.Name.Local]:
 				s.inEntry, s.reserved, s.entryAt, s.entryEdits = true, false, begin, len(s.edits)
+			case strings.HasPrefix(t.Name.Local, ownMetaElement):
+				s.ownMetaAt = begin
 			}
 		case xml.CharData:
 			s.text(string(t), begin, end)
 		case xml.EndElement:
+			if strings.HasPrefix(t.Name.Local, ownMetaElement) {
+				s.edits = append(s.edits, edit{s.ownMetaAt, end, ""})
+			}
 			s.path = s.path[:max(0, len(s.path)-1)]
 			if len(s.path) == 1 && s.inEntry {
 				s.closeEntry(end)

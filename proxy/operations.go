@@ -76,9 +76,10 @@ var (
 	sseHeaders         = []string{"x-amz-server-side-encryption", "x-amz-server-side-encryption-*"}
 	sseCustomerHeaders = []string{"x-amz-server-side-encryption-customer-*"}
 	// By name: MinIO takes an algorithm that it does not know and compares
-	// nothing.
+	// nothing, so that each must be one that the gateway knows.
 	checksumHeaders = []string{
 		"x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256",
+		"x-amz-checksum-sha512", "x-amz-checksum-md5", "x-amz-checksum-xxhash64", "x-amz-checksum-xxhash3", "x-amz-checksum-xxhash128",
 		"x-amz-checksum-type", "x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm",
 	}
 	bodyHeaders   = join(checksumHeaders, []string{"x-amz-trailer", "x-amz-decoded-content-length"})
@@ -91,6 +92,9 @@ var (
 	readHeaders       = join(sseCustomerHeaders, []string{"x-amz-checksum-mode"})
 )
 
+// metadataParam asks for the metadata of every listed object.
+const metadataParam = "metadata"
+
 // Parameter groups of the table.
 var (
 	versionParam   = []string{"versionId"}
@@ -100,6 +104,9 @@ var (
 	}
 	readParams = join(versionParam, responseParams, []string{"partNumber"})
 	listParams = []string{"prefix", "delimiter", "max-keys", "encoding-type"}
+	// MinIO's own, which its clients use: metadata and tags of each object in
+	// the listing, and no order. Other stores pass over them.
+	minioListParams = []string{metadataParam, "unsorted"}
 )
 
 // operations gives the table. Rows are grouped by level and method; their order
@@ -136,11 +143,11 @@ func operations() []Operation {
 		{Name: "CreateMultipartUpload", Method: "POST", Level: ObjectLevel, Tells: []string{"uploads"}, Action: gateway.Write,
 			Headers: join(objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"}), handle: (*Door).createMultipartUpload},
 		{Name: "UploadPart", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, Action: gateway.Write, Body: ObjectBody,
-			Headers: join(sseCustomerHeaders, bodyHeaders), handle: (*Door).uploadPart},
+			Headers: join(sseHeaders, bodyHeaders), handle: (*Door).uploadPart},
 		{Name: "UploadPartCopy", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, TellingHeader: "x-amz-copy-source",
-			Action: gateway.Write, Headers: join(sseCustomerHeaders, copySourceHeaders, []string{"x-amz-source-expected-bucket-owner"}), handle: (*Door).uploadPartCopy},
+			Action: gateway.Write, Headers: join(sseHeaders, copySourceHeaders, []string{"x-amz-source-expected-bucket-owner"}), handle: (*Door).uploadPartCopy},
 		{Name: "CompleteMultipartUpload", Method: "POST", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write, Body: DocumentBody,
-			Headers: join(checksumHeaders, sseCustomerHeaders, []string{"x-amz-mp-object-size"}), Effect: ChangesObject, handle: (*Door).completeMultipartUpload},
+			Headers: join(checksumHeaders, sseHeaders, []string{"x-amz-mp-object-size"}), Effect: ChangesObject, handle: (*Door).completeMultipartUpload},
 		{Name: "AbortMultipartUpload", Method: "DELETE", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write,
 			Headers: []string{"x-amz-if-match-*"}},
 		{Name: "ListParts", Method: "GET", Level: ObjectLevel, handle: (*Door).named, Tells: []string{"uploadId"}, Action: gateway.Read,
@@ -156,10 +163,10 @@ func operations() []Operation {
 		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: join(listParams, []string{"marker"}),
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
-			Params:  join(listParams, []string{"continuation-token", "fetch-owner", "start-after"}),
+			Params:  join(listParams, minioListParams, []string{"continuation-token", "fetch-owner", "start-after"}),
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
-			Params: join(listParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
+			Params: join(listParams, minioListParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true},
 	}
 	table = append(table, objectSettings()...)

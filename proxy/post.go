@@ -26,6 +26,9 @@ func (d *Door) readForm(x *exchange) (err error) {
 	if err := checkPostPolicy(x.form, x.addr.Bucket, x.form.file.size, d.Verifier.Now()); err != nil {
 		return err
 	}
+	if x.form.tags, err = formTags(x.form); err != nil {
+		return err
+	}
 	key := strings.ReplaceAll(x.form.value("key"), "${filename}", x.form.filename)
 	if key == "" {
 		return gateway.Errorf(gateway.InvalidArgument, "POST requires exactly one field named key, which is not empty.").With("ArgumentName", "key")
@@ -35,6 +38,32 @@ func (d *Door) readForm(x *exchange) (err error) {
 	return checkObjectName(key)
 }
 
+// formTags reads the field "tagging", a document where a PUT has a header.
+func formTags(f *form) (string, error) {
+	raw := f.value("tagging")
+	if raw == "" {
+		return "", nil
+	}
+	if f.value("x-amz-tagging") != "" {
+		return "", gateway.Errorf(gateway.InvalidArgument, "The form has both tagging and x-amz-tagging.").With("ArgumentName", "tagging")
+	}
+	if err := checkXML([]byte(raw)); err != nil {
+		return "", err
+	}
+	var doc struct {
+		XMLName xml.Name                      `xml:"Tagging"`
+		Tags    []struct{ Key, Value string } `xml:"TagSet>Tag"`
+	}
+	if err := (document{raw: []byte(raw)}).parse(&doc); err != nil {
+		return "", err
+	}
+	pairs := make([]string, 0, len(doc.Tags))
+	for _, tag := range doc.Tags {
+		pairs = append(pairs, url.QueryEscape(tag.Key)+"="+url.QueryEscape(tag.Value))
+	}
+	return strings.Join(pairs, "&"), nil
+}
+
 // formHeaders are the headers of the PUT that a form stands for. The fields of
 // the signature itself are not among them. A field may hold any bytes, a header
 // may not.
@@ -42,6 +71,8 @@ func (x *exchange) formHeaders() (http.Header, error) {
 	h := http.Header{}
 	for _, field := range x.form.fields {
 		switch field.name {
+		case "tagging":
+			h.Set("X-Amz-Tagging", x.form.tags)
 		case "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token":
 		case "acl":
 			h.Set("X-Amz-Acl", field.value)
@@ -66,10 +97,11 @@ func (d *Door) postObject(x *exchange) error {
 	if x.form == nil {
 		return gateway.Errorf(gateway.PreconditionFailed, "Bucket POST must be of the enclosure-type multipart/form-data.")
 	}
-	if x.form.value("tagging") != "" {
-		return notImplemented("the form field tagging; use x-amz-tagging")
-	}
 	file := x.form.file
+	var err error
+	if file.proofs, err = signer.Proofs(x.form.value); err != nil {
+		return err
+	}
 	admitted, _, err := d.limits(x).Admit(policy.Upload{
 		Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key),
 		ContentType: x.header.Get("Content-Type"), Size: file.size,
@@ -107,11 +139,8 @@ type postResponse struct {
 func (d *Door) answerForm(x *exchange, stored http.Header) error {
 	etag := stored.Get("Etag")
 	h := x.w.Header()
-	for _, name := range []string{"Etag", "X-Amz-Version-Id", "X-Amz-Server-Side-Encryption"} {
-		if v := stored.Get(name); v != "" {
-			h.Set(name, v)
-		}
-	}
+	copyAmz(h, stored)
+	h.Set("Etag", etag)
 	location := strings.TrimSuffix(d.objectURL(x), "/") + "/" + signer.EncodePath(x.addr.Key)
 	redirect := x.form.value("success_action_redirect")
 	if redirect == "" {

@@ -44,8 +44,24 @@ type Body struct {
 // OpenBody opens the payload of a verified request by its signed payload mode.
 // The source is r.Body, which stays the caller's to drain and close. Errors are
 // *gateway.Error: MissingContentLength, InvalidRequest, InvalidArgument,
-// IncompleteBody.
+// IncompleteBody. A declared checksum that a store may not know is compared here.
 func (a *Auth) OpenBody(r *http.Request, o BodyOptions) (*Body, error) {
+	b, err := a.openPayload(r, o)
+	if err != nil {
+		return nil, err
+	}
+	proofs, err := Proofs(func(name string) string { return a.header(r, name) })
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range proofs {
+		b.payload = proofReader{b.payload, p}
+	}
+	return b, nil
+}
+
+// openPayload opens the payload by its mode.
+func (a *Auth) openPayload(r *http.Request, o BodyOptions) (*Body, error) {
 	mode, literal := payloadModes[a.PayloadHash]
 	b := &Body{payloadHash: UnsignedPayload}
 	source := io.Reader(r.Body)

@@ -247,12 +247,13 @@ func withoutCRLF(raw []byte, err error) (string, error) {
 	return string(line), nil
 }
 
-// trailerLine reads one line after the last chunk. In a signed body minio-go
-// ends the checksum's line with LF, as the trailer's string to sign has it, and
-// puts a CRLF of its own before x-amz-trailer-signature; S3 takes that.
+// trailerLine reads one line after the last chunk. minio-go ends the checksum's
+// line with LF, as the trailer's string to sign has it, and puts a CRLF of its
+// own before what follows: x-amz-trailer-signature in a signed body, the end in
+// an unsigned one. S3 takes that.
 func (c *chunkReader) trailerLine() (string, error) {
 	raw, err := c.rawLine()
-	if err != nil || !c.signed || bytes.HasSuffix(raw, []byte("\r\n")) {
+	if err != nil || bytes.HasSuffix(raw, []byte("\r\n")) {
 		return withoutCRLF(raw, err)
 	}
 	line := string(raw[:len(raw)-1])

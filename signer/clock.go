@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -72,6 +73,8 @@ func parseDate(v string) (time.Time, bool) {
 func (c *claim) parseExpires(v string) error {
 	n, err := strconv.ParseUint(v, 10, 63) // takes no sign
 	switch {
+	case err != nil && strings.HasPrefix(v, "-"):
+		return c.malformed("X-Amz-Expires must be non-negative")
 	case err != nil:
 		return c.malformed("X-Amz-Expires should be a number")
 	case n == 0:

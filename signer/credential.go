@@ -37,13 +37,22 @@ func (c *claim) malformed(format string, args ...any) *gateway.Error {
 	return gateway.Errorf(gateway.AuthHeaderMalformed, "The authorization header is malformed; "+format, args...)
 }
 
+// credentialPrefix is what S3 puts before its words about a credential in a
+// query; those about one in a header have their own.
+func (c *claim) credentialPrefix() string {
+	if c.presigned {
+		return "Error parsing the X-Amz-Credential parameter; "
+	}
+	return ""
+}
+
 // parseCredential splits from the right: an access key of other makes may hold
 // a slash.
 func (c *claim) parseCredential(s string) error {
 	parts := strings.Split(s, "/")
 	n := len(parts)
 	if n < 5 || parts[0] == "" {
-		return c.malformed(`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
+		return c.malformed(`%sthe Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`, c.credentialPrefix())
 	}
 	c.accessKeyID = strings.Join(parts[:n-4], "/")
 	c.scope = scope{date: parts[n-4], region: parts[n-3], service: parts[n-2], terminator: parts[n-1]}

@@ -138,8 +138,8 @@ func TestExchangeModesOfTheSDK(t *testing.T) {
 		}
 	}
 	for _, a := range types.ChecksumAlgorithm("").Values() {
-		if _, known := NewChecksum(string(a)); !known {
-			continue
+		if !checksums[strings.ToLower(string(a))].compared {
+			continue // the SDK wants the client to compute the others
 		}
 		put(secure, a, func(*s3.Options) {})
 		if x := secure.want(t, "/b/k", "hello", ""); x.trailer != "x-amz-checksum-"+strings.ToLower(string(a)) {

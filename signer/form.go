@@ -34,7 +34,7 @@ func (v *Verifier) VerifyForm(field func(name string) string) (*Auth, error) {
 	if err := c.presignedDate(); err != nil {
 		return nil, err
 	}
-	if err := v.checkScope(c); err != nil {
+	if err := v.checkScope(c, false); err != nil {
 		return nil, err
 	}
 	key, known := v.keyFor(c)

@@ -89,8 +89,7 @@ func (t receivedTrailers) check(spec trailerSpec) error {
 		return gateway.Errorf(gateway.InvalidRequest, "Value for %s trailing header is invalid.", spec.name)
 	}
 	if string(sum) != string(spec.hash.Sum(nil)) {
-		algorithm := strings.ToUpper(strings.TrimPrefix(spec.name, checksumPrefix))
-		return gateway.Errorf(gateway.BadDigest, "The %s you specified did not match the calculated checksum.", algorithm)
+		return badChecksum(strings.TrimPrefix(spec.name, checksumPrefix))
 	}
 	return nil
 }

@@ -23,6 +23,10 @@ type Verifier struct {
 	// Regions are the accepted regions of a credential scope; the first is
 	// named in refusals. Empty means us-east-1.
 	Regions []string
+	// MakesBucket reports a request that creates a bucket: its scope may name
+	// any region, because clients sign it for the region where the bucket is to
+	// be, which is the backend's to accept. Nil means that none does.
+	MakesBucket func(*http.Request, Target) bool
 	// PublicHost is host[:port] under which clients reach the gateway, in
 	// addition to the Host that arrives; "" for none.
 	PublicHost string
@@ -59,7 +63,7 @@ func (v *Verifier) Verify(r *http.Request, t Target) (*Auth, error) {
 		}
 		return &Auth{Anonymous: true, PayloadHash: anonymousPayload(r.Header), Promoted: promoted}, nil
 	}
-	if err := v.checkClaim(r.Header, t, c); err != nil {
+	if err := v.checkClaim(r, t, c); err != nil {
 		return nil, err
 	}
 	payload, err := payloadOf(r.Header, promoted, c)
@@ -114,7 +118,8 @@ func errSignatureV2() *gateway.Error {
 }
 
 // checkClaim applies every rule that needs no secret.
-func (v *Verifier) checkClaim(h http.Header, t Target, c *claim) error {
+func (v *Verifier) checkClaim(r *http.Request, t Target, c *claim) error {
+	h := r.Header
 	dated := c.presignedDate
 	if !c.presigned {
 		dated = func() error { return c.requestDate(h) }
@@ -122,7 +127,8 @@ func (v *Verifier) checkClaim(h http.Header, t Target, c *claim) error {
 	if err := dated(); err != nil {
 		return err
 	}
-	if err := v.checkScope(c); err != nil {
+	anyRegion := v.MakesBucket != nil && v.MakesBucket(r, t)
+	if err := v.checkScope(c, anyRegion); err != nil {
 		return err
 	}
 	if t.Has(querySecurityToken) || len(h["X-Amz-Security-Token"]) > 0 {
@@ -143,27 +149,33 @@ func (v *Verifier) now() time.Time {
 
 // checkScope pins date, region, service and terminator: the region is used to
 // derive the key and for nothing else.
-func (v *Verifier) checkScope(c *claim) error {
+func (v *Verifier) checkScope(c *claim, anyRegion bool) error {
 	regions := v.Regions
 	if len(regions) == 0 {
 		regions = []string{"us-east-1"}
 	}
-	prefix := ""
-	if c.presigned {
-		prefix = "Error parsing the X-Amz-Credential parameter; "
-	}
-	s := c.scope
+	prefix, s := c.credentialPrefix(), c.scope
 	switch {
 	case s.terminator != terminator:
 		return c.malformed(prefix+`incorrect terminal %q. This endpoint uses "aws4_request".`, s.terminator)
 	case s.service != serviceS3:
 		return c.malformed(prefix+`incorrect service %q. This endpoint belongs to "s3".`, s.service)
-	case !slices.Contains(regions, s.region):
+	case !slices.Contains(regions, s.region) && !(anyRegion && isRegion(s.region)):
 		return c.malformed(prefix+"the region '%s' is wrong; expecting '%s'", s.region, regions[0]).With("Region", regions[0])
 	case s.date != c.date[:len(dateISO)]:
 		return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", s.date, c.date[:len(dateISO)])
 	}
 	return nil
+}
+
+// isRegion reports what can be the name of a region.
+func isRegion(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 63
 }
 
 // prove computes the signature and, when it is the client's, completes a.

@@ -268,3 +268,19 @@ func TestVerifyForm(t *testing.T) {
 		})
 	}
 }
+
+// Clients sign the creation of a bucket for the region where it is to be.
+func TestABucketIsCreatedUnderAnyRegionsScope(t *testing.T) {
+	v := newVerifier()
+	v.MakesBucket = func(r *http.Request, t Target) bool { return r.Method == http.MethodPut && t.Path == "/new" }
+	mustVerify(t, v, message{method: http.MethodPut, path: "/new", region: "ap-south-1"}.signed(t))
+	for name, m := range map[string]message{
+		"another request":    {method: http.MethodGet, path: "/new", region: "ap-south-1"},
+		"what is no region":  {method: http.MethodPut, path: "/new", region: "EU_1"},
+		"a region of a mile": {method: http.MethodPut, path: "/new", region: strings.Repeat("a", 64)},
+	} {
+		_, err := verify(t, v, m.signed(t))
+		t.Log(name)
+		wantCode(t, err, gateway.AuthHeaderMalformed)
+	}
+}

@@ -5,11 +5,16 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // postForm makes a signed browser form for the bucket of a world; change may
@@ -124,29 +129,94 @@ func TestFormFieldsThatAreNoHeadersAreRefused(t *testing.T) {
 	}
 }
 
-func TestAFormThatDoesNotEndWithItsFileStoresNothing(t *testing.T) {
-	w := newWorld(t, open...)
-	r := w.postForm(keyAndType, png(100), pictureFields(), nil)
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(r.Body); err != nil {
+// bodyOf is a form's body and its boundary.
+func bodyOf(t *testing.T, r *http.Request) (body, boundary string) {
+	t.Helper()
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
-	end := b.String()[strings.LastIndex(strings.TrimSuffix(b.String(), "\r\n"), "\r\n"):]
-	delimiter := strings.TrimSuffix(end, "--\r\n")
-	whole := strings.TrimSuffix(b.String(), end)
-	for name, body := range map[string]string{
-		"a second file":          whole + delimiter + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.html\"\r\n\r\n<html>" + end,
-		"a field behind it":      whole + delimiter + "\r\nContent-Disposition: form-data; name=\"submit\"\r\n\r\nUpload" + end,
-		"an end before its end":  whole + end + strings.Repeat("x", 70000) + end,
-		"a file far behind":      whole + strings.Repeat("x", 70000) + delimiter + "\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n" + end,
-		"a delimiter at its end": whole + delimiter + end,
-		"a field after the file": strings.TrimSuffix(b.String(), "--\r\n") + "\r\nContent-Disposition: form-data; name=\"late\"\r\n\r\nx" + b.String()[:len("--")] + "\r\n",
-		"no end":                 strings.TrimSuffix(b.String(), "--\r\n") + "xx\r\n",
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw), params["boundary"]
+}
+
+// S3 passes over what follows the file. The length of a large file must be known
+// before its end, so that there only the end of the form may follow.
+func TestWhatFollowsTheFileOfAForm(t *testing.T) {
+	const late = "\r\nContent-Disposition: form-data; name=\"late\"\r\n\r\nx\r\n"
+	for _, c := range []struct {
+		name   string
+		size   int
+		tail   func(boundary string) string // in the place of "--\r\n"
+		status int
+	}{
+		{"no last line end", 100, func(string) string { return "--" }, 204},
+		{"an epilogue", 100, func(string) string { return "--\r\nto be ignored" }, 204},
+		{"a field after the file", 100, func(b string) string { return late + "--" + b + "--\r\n" }, 204},
+		{"no end", 100, func(string) string { return "xx\r\n" }, 400},
+		{"an end that is cut off by its content", 100, func(string) string { return "-\r\n" }, 400},
+		{"a large file and its end", 100_000, func(string) string { return "--\r\n" }, 204},
+		{"a field after a large file", 100_000, func(b string) string { return late + "--" + b + "--\r\n" }, 400},
+		{"a large file without an end", 100_000, func(string) string { return "xx\r\n" }, 400},
 	} {
-		again := newRequest(t, "POST", r.URL.String(), strings.NewReader(body), "Content-Type", r.Header.Get("Content-Type"))
-		if got := do(t, again); got.status != 400 {
-			t.Errorf("%s: %d %s", name, got.status, got.body)
-		}
-		w.unchanged()
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, open...)
+			file := png(c.size)
+			r := w.postForm(`,["starts-with","$key","up/"],["eq","$Content-Type","image/png"]`, file, pictureFields(), nil)
+			body, boundary := bodyOf(t, r)
+			body = strings.TrimSuffix(body, "--\r\n") + c.tail(boundary)
+			again := newRequest(t, "POST", r.URL.String(), strings.NewReader(body), "Content-Type", r.Header.Get("Content-Type"))
+			if got := do(t, again); got.status != c.status {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+			if c.status != 204 {
+				w.unchanged()
+				return
+			}
+			if read := w.signed("GET", "up/picture.png"); !bytes.Equal(read.body, file) {
+				t.Errorf("%d bytes were stored, %d were sent", len(read.body), len(file))
+			}
+		})
+	}
+}
+
+func TestAFormsTagsAndChecksumsCount(t *testing.T) {
+	const tags = `<Tagging><TagSet><Tag><Key>a b</Key><Value>1+2 =</Value></Tag></TagSet></Tagging>`
+	for _, c := range []struct {
+		name        string
+		field       string
+		value       string
+		status      int
+		code, names string // names is a header of the answer
+	}{
+		{"tags", "tagging", tags, 204, "", ""},
+		{"tags that are no document", "tagging", "a=b", 400, "MalformedXML", ""},
+		{"a checksum that the store compares", "x-amz-checksum-crc32", "0wiusg==", 204, "", "X-Amz-Checksum-Crc32"},
+		{"another such checksum", "x-amz-checksum-crc32", "AAAAAA==", 400, "", ""},
+		{"a checksum that the store may not know", "x-amz-checksum-xxhash3", "jw+pSh/pbMQ=", 204, "", ""},
+		{"another such checksum that the store may not know", "x-amz-checksum-xxhash3", "AAAAAAAAAAA=", 400, "BadDigest", ""},
+		{"what is no checksum", "x-amz-checksum-md5", "x", 400, "InvalidRequest", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, open...)
+			got := do(t, w.postForm(`,["starts-with","$key",""],["starts-with","$`+c.field+`",""]`, []byte("test data"),
+				map[string]string{"key": "k", c.field: c.value}, nil))
+			if got.status != c.status || c.code != "" && !strings.Contains(string(got.body), "<Code>"+c.code+"</Code>") || c.names != "" && got.header.Get(c.names) == "" {
+				t.Fatalf("%d %v %s", got.status, got.header, got.body)
+			}
+			if c.status != 204 {
+				w.unchanged()
+				return
+			}
+			if c.field == "tagging" {
+				have, err := w.s3().GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &w.bucket, Key: aws.String("k")})
+				if err != nil || len(have.TagSet) != 1 || *have.TagSet[0].Key != "a b" || *have.TagSet[0].Value != "1+2 =" {
+					t.Errorf("%+v, %v", have, err)
+				}
+			}
+		})
 	}
 }

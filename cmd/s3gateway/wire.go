@@ -88,6 +88,9 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 			Secrets: callers, Regions: regions(cfg.Region), PublicHost: hostOf(cfg.PublicURL),
 			ForwardedHost: forwardedHost(cfg.TrustedProxies), Now: now,
 			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
+			MakesBucket: func(r *http.Request, t signer.Target) bool {
+				return proxy.MakesBucket(cfg.Domains, r, t)
+			},
 		},
 		Callers: callers, Policy: a.policy,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
