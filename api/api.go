@@ -50,6 +50,9 @@ type Options struct {
 	// PublicURL is how clients reach the gateway; nil is the request's own
 	// Host, if that is loopback.
 	PublicURL *url.URL
+	// Links makes links that go straight to the backend; nil is links to the S3
+	// door.
+	Links *BackendLinks
 	// CDNBaseURL is the base of file_url; nil is none.
 	CDNBaseURL *url.URL
 	// CORSAllowedOrigins are the web origins that may read answers; none

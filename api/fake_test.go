@@ -274,3 +274,7 @@ func (b *bench) do(method, target string, header http.Header, body io.Reader) re
 	}
 	return reply{resp.StatusCode, resp.Header, string(raw)}
 }
+
+func (f *fakeStore) Check(context.Context, string) error { return nil }
+
+func (f *fakeStore) Unverified(context.Context, []string) (map[string]bool, error) { return nil, nil }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,6 +41,7 @@ type listed struct {
 	Size     int64  `json:"file_size"`
 	Uploaded string `json:"upload_timestamp"`
 	ETag     string `json:"etag"`
+	Status   string `json:"status,omitempty"` // "unverified": came past the gateway and was not checked yet
 }
 
 type listing struct {
@@ -66,7 +68,8 @@ func (d *door) fileOf(r *http.Request, o Object) file {
 
 func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// fileURL is where a file can be had: at the CDN, or through this door. Where
+// fileURL is where a file can be had: at the CDN, through this door, or, where
+// links go straight to the backend, there. Where
 // the gateway's own address is not known it is a path, which a client resolves
 // against the URL that it asked.
 func (d *door) fileURL(r *http.Request, id string) string {
@@ -74,6 +77,9 @@ func (d *door) fileURL(r *http.Request, id string) string {
 		return strings.TrimSuffix(d.CDNBaseURL.String(), "/") + "/" + signer.EncodePath(id)
 	}
 	path := Root + "/download/" + idPath(id)
+	if d.Links != nil {
+		return d.Store.URL(id).String()
+	}
 	base := d.publicURL(r)
 	if base == nil {
 		return path
@@ -128,7 +134,7 @@ func (d *door) head(w http.ResponseWriter, r *http.Request) (Object, error) {
 	if err := d.may(r, gateway.Read, id); err != nil {
 		return Object{}, err
 	}
-	o, hit, err := d.Store.Head(r.Context(), id)
+	o, hit, err := d.stat(r.Context(), id)
 	if err != nil {
 		return Object{}, err
 	}
@@ -139,6 +145,21 @@ func (d *door) head(w http.ResponseWriter, r *http.Request) (Object, error) {
 	w.Header().Set("X-Cache", said)
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Cache = said })
 	return o, nil
+}
+
+// stat is Head for a file that is about to be served: what came past the gateway
+// is checked first.
+func (d *door) stat(ctx context.Context, id string) (o Object, hit bool, err error) {
+	const attempts = 3 // a link's client may replace the file again and again
+	for range attempts {
+		if o, hit, err = d.Store.Head(ctx, id); err != nil || !o.Unverified {
+			return o, hit, err
+		}
+		if err := d.Store.Check(ctx, id); err != nil {
+			return Object{}, false, err
+		}
+	}
+	return Object{}, false, replaced()
 }
 
 // delete removes a file. S3 itself does not tell whether there was one.

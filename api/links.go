@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -42,7 +43,7 @@ func validHeaderValue(s string) bool {
 	return s != "" && s[0] != ' ' && s[len(s)-1] != ' '
 }
 
-// presignDownload gives a URL of the S3 door to GET a file from. Where a CDN
+// presignDownload gives a URL to GET a file from. Where a CDN
 // stands before the files it is the CDN's, whose own rules say who may use it
 // and for how long.
 func (d *door) presignDownload(w http.ResponseWriter, r *http.Request) error {
@@ -64,38 +65,70 @@ func (d *door) presignDownload(w http.ResponseWriter, r *http.Request) error {
 	if d.CDNBaseURL != nil {
 		return writeJSON(w, r, http.StatusOK, downloadLink{URL: d.fileURL(r, o.Key), ID: o.Key, ExpiresIn: life})
 	}
-	said := contentDisposition(shown(mode, o.ContentType), d.fileOf(r, o).Filename)
-	query := []signer.Param{{Key: "response-content-disposition", Value: said}}
-	link, err := d.sign(r, http.MethodGet, o.Key, query, nil, life, d.Now())
+	now := d.Now()
+	to, err := d.linkTarget(r, life, now)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, downloadLink{URL: link, ID: o.Key, ExpiresIn: life})
-}
-
-// sign makes a URL of the S3 door with the caller's link credential, so that
-// the caller's rights at the time of use hold.
-func (d *door) sign(r *http.Request, method, key string, query []signer.Param, header http.Header, life int, now time.Time) (string, error) {
-	u, credential, err := d.s3Door(r)
+	said := contentDisposition(shown(mode, o.ContentType), d.fileOf(r, o).Filename)
+	query := []signer.Param{{Key: "response-content-disposition", Value: said}}
+	link, err := to.sign(r.Context(), http.MethodGet, o.Key, query, nil, now)
 	if err != nil {
-		return "", err
+		return err
 	}
-	signer.SetTarget(u, "/"+d.Bucket+"/"+key, signer.BuildQuery(query))
-	return signer.Presign(r.Context(), credential, method, u, header, d.Region, time.Duration(life)*time.Second, now)
+	return writeJSON(w, r, http.StatusOK, downloadLink{URL: link, ID: o.Key, ExpiresIn: to.life})
 }
 
-// s3Door gives the address of the S3 door and the caller's credential for it.
-func (d *door) s3Door(r *http.Request) (*url.URL, aws.Credentials, error) {
+// linkTarget is where links lead, and with what they are signed.
+type linkTarget struct {
+	// at gives the URL of a key, and of the bucket for the key "".
+	at         func(key string) *url.URL
+	bucket     string // as it is called there
+	region     string
+	credential aws.Credentials
+	life       int // in seconds, at most what was asked for
+}
+
+// linkTarget chooses the target of a link that is to live for life seconds.
+func (d *door) linkTarget(r *http.Request, life int, now time.Time) (linkTarget, error) {
+	if d.Links != nil {
+		return d.Links.target(r.Context(), life, now)
+	}
+	return d.s3Door(r, life)
+}
+
+// sign makes a URL for one request.
+func (t linkTarget) sign(ctx context.Context, method, key string, query []signer.Param, header http.Header, now time.Time) (string, error) {
+	u := t.at(key)
+	u.RawQuery = signer.BuildQuery(query)
+	return signer.Presign(ctx, t.credential, method, u, header, t.region, time.Duration(t.life)*time.Second, now)
+}
+
+// s3Door is the S3 door of this gateway, with the caller's link credential, so
+// that the caller's rights at the time of use hold.
+func (d *door) s3Door(r *http.Request, life int) (t linkTarget, err error) {
 	base := d.publicURL(r)
 	if base == nil {
-		return nil, aws.Credentials{}, gateway.Errorf(gateway.ServiceUnavailable,
+		return t, gateway.Errorf(gateway.ServiceUnavailable,
 			"Links need the address of the gateway: set PUBLIC_URL.").With("Setting", "PUBLIC_URL")
 	}
 	id, secret := d.Callers.LinkCredential(callerOf(r))
 	if id == "" {
-		return nil, aws.Credentials{}, gateway.Errorf(gateway.ServiceUnavailable,
+		return t, gateway.Errorf(gateway.ServiceUnavailable,
 			"Links need a key to sign with: set GATEWAY_ACCESS_KEY_ID and GATEWAY_SECRET_ACCESS_KEY.").
 			With("Setting", "GATEWAY_SECRET_ACCESS_KEY")
 	}
-	return &url.URL{Scheme: base.Scheme, Host: base.Host}, aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
+	return linkTarget{
+		bucket: d.Bucket, region: d.Region, life: life,
+		credential: aws.Credentials{AccessKeyID: id, SecretAccessKey: secret},
+		at: func(key string) *url.URL {
+			u := &url.URL{Scheme: base.Scheme, Host: base.Host}
+			path := "/" + d.Bucket
+			if key != "" {
+				path += "/" + key
+			}
+			signer.SetTarget(u, path, "")
+			return u
+		},
+	}, nil
 }

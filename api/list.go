@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -42,7 +43,26 @@ func (d *door) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, d.listingOf(r, prefix, limit, page))
+	l := d.listingOf(r, prefix, limit, page)
+	if err := d.showUnverified(r.Context(), l.Files); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, l)
+}
+
+// showUnverified tells which files nobody has checked yet.
+func (d *door) showUnverified(ctx context.Context, files []listed) error {
+	keys := make([]string, len(files))
+	for i, f := range files {
+		keys[i] = f.ID
+	}
+	unverified, err := d.Store.Unverified(ctx, keys)
+	for i := range files {
+		if unverified[files[i].ID] {
+			files[i].Status = "unverified"
+		}
+	}
+	return err
 }
 
 func (d *door) listingOf(r *http.Request, prefix string, limit int, page Page) listing {

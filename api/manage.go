@@ -143,7 +143,7 @@ func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	source, _, err := d.Store.Head(r.Context(), from)
+	source, _, err := d.stat(r.Context(), from)
 	if err != nil {
 		return err
 	}

@@ -63,9 +63,12 @@ func (m *multipartUpload) run(ctx context.Context, first *buffer) (_ Object, err
 }
 
 func (m *multipartUpload) create(ctx context.Context) error {
-	in := &s3.CreateMultipartUploadInput{Bucket: &m.Bucket, Key: &m.key, ContentType: &m.options.ContentType}
-	if m.options.Filename != "" {
-		in.Metadata = map[string]string{reservedMeta + "filename": escapeName(m.options.Filename)}
+	header, err := m.objectHeader(m.key, m.options)
+	if err != nil {
+		return err
+	}
+	in := &s3.CreateMultipartUploadInput{
+		Bucket: &m.Bucket, Key: &m.key, ContentType: &m.options.ContentType, Metadata: userMetadata(header),
 	}
 	if m.FullObjectChecksum {
 		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject

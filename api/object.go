@@ -23,9 +23,15 @@ type ObjectStore interface {
 	// Head gives what is known of an object. hit says that the answer came out
 	// of the cache.
 	Head(ctx context.Context, key string) (o Object, hit bool, err error)
-	// Get gives the backend's answer to a GET or HEAD, whatever its status. The
-	// caller closes its body.
+	// Get gives the backend's answer to a GET or HEAD, whatever its status, of
+	// an object that is checked first where it is Unverified. The caller closes
+	// its body.
 	Get(ctx context.Context, method, key string, header http.Header) (*http.Response, error)
+	// Check judges an object that is Unverified, and does nothing for any other.
+	// A refusal is the policy's; Head then tells a new state.
+	Check(ctx context.Context, key string) error
+	// Unverified gives those of the keys, of a listing, that are Unverified.
+	Unverified(ctx context.Context, keys []string) (map[string]bool, error)
 	// Delete removes an object; one that is not there is no error.
 	Delete(ctx context.Context, key string) error
 	// DeleteAll removes up to 1,000 objects and gives what failed, by key.
@@ -71,6 +77,9 @@ type Object struct {
 	Filename         string // original name, "" when not known
 	Metadata         map[string]string
 	Tags             map[string]string
+	// Unverified is true for an object that came past the gateway and must not
+	// be served before Check passed.
+	Unverified bool
 }
 
 // Page is a piece of a listing. More says that there are further objects.

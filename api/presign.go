@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
@@ -27,7 +28,7 @@ type uploadLink struct {
 }
 
 // promise is what a client says of the file that it is going to send. All of it
-// is signed into the link, so that the S3 door takes nothing else.
+// is signed into the link, so that nothing else is taken there.
 type promise struct {
 	filename    string
 	contentType string
@@ -37,8 +38,9 @@ type promise struct {
 	life        int    // of the link, in seconds
 }
 
-// presignUpload gives a URL of the S3 door to send one file to. What is promised
-// is judged now; the bytes are judged on the wire, by the same policy.
+// presignUpload gives a URL to send one file to. What is promised is judged now.
+// The bytes are judged by the same policy on the wire, where the URL is the S3
+// door's, and before they are served, where it is the backend's.
 func (d *door) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
 		return err
@@ -78,21 +80,36 @@ func (d *door) newLink(r *http.Request, p promise, now time.Time) (uploadLink, p
 // linkTo signs the link for a file. The same file, promise and time give the
 // same link.
 func (d *door) linkTo(r *http.Request, id string, p promise, now time.Time) (link uploadLink, err error) {
+	to, err := d.linkTarget(r, p.life, now)
+	if err != nil {
+		return uploadLink{}, err
+	}
 	link = uploadLink{
-		FileURL: d.fileURL(r, id), ID: id, Filename: p.filename, ExpiresIn: p.life,
-		ExpiresAt: timestamp(now.Add(time.Duration(p.life) * time.Second)),
+		FileURL: d.fileURL(r, id), ID: id, Filename: p.filename, ExpiresIn: to.life,
+		ExpiresAt: timestamp(now.Add(time.Duration(to.life) * time.Second)),
 		Method:    p.method, Headers: map[string]string{},
 	}
+	var metadata []signer.Param
+	if d.Links != nil {
+		metadata = d.Links.metadata(r, id, p.filename)
+	}
 	if p.method == http.MethodPost {
-		link.URL, link.Fields, err = d.signForm(r, id, p, now)
+		link.URL, link.Fields, err = d.signForm(r, to, id, p, metadata, now)
 		return link, err
 	}
 	header := p.header()
 	for name := range header {
 		link.Headers[name] = header.Get(name)
 	}
-	link.URL, err = d.sign(r, http.MethodPut, id, nil, header, p.life, now)
+	link.URL, err = d.signPut(r.Context(), to, id, metadata, header, now)
 	return link, err
+}
+
+func (d *door) signPut(ctx context.Context, to linkTarget, key string, query []signer.Param, header http.Header, now time.Time) (string, error) {
+	if d.Links != nil {
+		return d.Links.signPut(ctx, to, key, query, header, now)
+	}
+	return to.sign(ctx, http.MethodPut, key, query, header, now)
 }
 
 func (d *door) readPromise(r *http.Request) (p promise, err error) {
@@ -192,9 +209,9 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 	return declared, limits.CheckDeclared(declared, id)
 }
 
-// complete answers for a file that came by a link as direct upload does. The
-// bytes were judged on their way, so there is nothing to check but that they
-// came.
+// complete answers for a file that came by a link as direct upload does. What
+// came through the S3 door was judged on its way, so there is nothing to check
+// but that it came; what came straight to the backend is judged now.
 func (d *door) complete(w http.ResponseWriter, r *http.Request) error {
 	o, err := d.head(w, r)
 	if err != nil {

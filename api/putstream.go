@@ -39,7 +39,10 @@ func (s *Store) streams(o PutOptions) bool {
 // STREAMING-UNSIGNED-PAYLOAD-TRAILER
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html).
 func (s *Store) putStream(ctx context.Context, key string, body io.Reader, o PutOptions) (Object, error) {
-	header := objectHeader(o)
+	header, err := s.objectHeader(key, o)
+	if err != nil {
+		return Object{}, err
+	}
 	header.Set("X-Amz-Trailer", "x-amz-checksum-sha256")
 	header.Set("X-Amz-Decoded-Content-Length", strconv.FormatInt(o.AtMost, 10))
 	if !s.Client.KeepsFraming {

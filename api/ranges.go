@@ -106,7 +106,7 @@ func (d *door) serveRanges(w http.ResponseWriter, r *http.Request, id, mode stri
 	if set == "" {
 		return false, nil
 	}
-	o, _, err := d.Store.Head(r.Context(), id)
+	o, _, err := d.stat(r.Context(), id)
 	if err != nil {
 		return true, err
 	}

@@ -14,6 +14,7 @@ import (
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/cache"
+	"github.com/codeguardians/s3gateway/verify"
 )
 
 // Store is the ObjectStore over one bucket of a backend. It is safe for
@@ -32,6 +33,9 @@ type Store struct {
 	Tags bool
 	// PublicURL is where clients reach the backend, nil for its own address.
 	PublicURL *url.URL
+	// Gate tells which objects came past the gateway and were not judged yet;
+	// nil is none.
+	Gate *verify.Gate
 	// Log takes what no client is told: an upload that could not be aborted.
 	Log zerolog.Logger
 
@@ -58,7 +62,7 @@ const (
 func (s *Store) Head(ctx context.Context, key string) (Object, bool, error) {
 	at := cache.Key{Backend: s.Client.Name, Bucket: s.Bucket, Object: key, Variant: headVariant}
 	if e, ok := s.Cache.Get(at); ok {
-		return withTags(objectFrom(key, e.Header), e.Header), true, nil
+		return s.object(key, e.Header), true, nil
 	}
 	filling := s.Cache.Fill(at)
 	resp, err := s.Client.Do(ctx, backend.Request{
@@ -82,7 +86,14 @@ func (s *Store) Head(ctx context.Context, key string) (Object, bool, error) {
 		header.Set(tagsHeader, tags.Encode())
 	}
 	filling.Put(cache.Entry{Header: header})
-	return withTags(objectFrom(key, header), header), false, nil
+	return s.object(key, header), false, nil
+}
+
+// object is what a HEAD's headers tell, with the tags that were put beside them.
+func (s *Store) object(key string, header http.Header) Object {
+	o := withTags(objectFrom(key, header), header)
+	o.Unverified = !s.Gate.Verified(key, header)
+	return o
 }
 
 // withTags reads the tags back. The SHA-256 tag stands in for the checksum only
@@ -121,19 +132,6 @@ func (s *Store) readTags(ctx context.Context, key string) (url.Values, error) {
 		tags.Set(aws.ToString(t.Key), aws.ToString(t.Value))
 	}
 	return tags, nil
-}
-
-// Get passes the header on and asks for the checksum, which S3 gives of whole
-// objects only.
-func (s *Store) Get(ctx context.Context, method, key string, header http.Header) (*http.Response, error) {
-	header = header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	if header.Get("Range") == "" {
-		header.Set("X-Amz-Checksum-Mode", "ENABLED")
-	}
-	return s.Client.Do(ctx, backend.Request{Method: method, Bucket: s.Bucket, Key: key, Header: header})
 }
 
 // Delete removes the newest version.

@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -33,7 +33,13 @@ func (s *Store) Copy(ctx context.Context, from Object, key, filename string) err
 	if resp.StatusCode != http.StatusOK {
 		return backend.ReadError(resp)
 	}
-	in := copyInput(resp.Header, filename)
+	if !s.Gate.Verified(from.Key, resp.Header) {
+		return replaced() // it was judged a moment ago
+	}
+	in, err := s.copyInput(resp.Header, from.Key, key, filename)
+	if err != nil {
+		return err
+	}
 	in.Bucket, in.Key = &s.Bucket, &key
 	in.CopySource = aws.String(s.Bucket + "/" + signer.EncodePath(from.Key))
 	in.CopySourceIfMatch = aws.String(`"` + from.ETag + `"`)
@@ -49,34 +55,21 @@ func (s *Store) Copy(ctx context.Context, from Object, key, filename string) err
 	return nil
 }
 
-// copyInput keeps what the source has. The store is asked for a SHA-256 of the
-// new object, so that one of a multipart object becomes its checksum.
-func copyInput(h http.Header, filename string) *s3.CopyObjectInput {
-	text := func(name string) *string {
-		if v := h.Get(name); v != "" {
-			return &v
-		}
-		return nil
+// copyInput keeps what the source has, under another original name and with the
+// mark of the target.
+func (s *Store) copyInput(h http.Header, from, key, filename string) (*s3.CopyObjectInput, error) {
+	in := s.Client.CopyInput(h, from == key)
+	own := http.Header{filenameMeta: {escapeName(filename)}}
+	if err := s.Gate.Stamp(key, own); err != nil {
+		return nil, err
 	}
-	in := &s3.CopyObjectInput{
-		MetadataDirective: types.MetadataDirectiveReplace, ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
-		ContentType: text("Content-Type"), ContentEncoding: text("Content-Encoding"), ContentLanguage: text("Content-Language"),
-		ContentDisposition: text("Content-Disposition"), CacheControl: text("Cache-Control"),
-		StorageClass:            types.StorageClass(h.Get("X-Amz-Storage-Class")),
-		WebsiteRedirectLocation: text("X-Amz-Website-Redirect-Location"),
-		ServerSideEncryption:    types.ServerSideEncryption(h.Get("X-Amz-Server-Side-Encryption")),
-		SSEKMSKeyId:             text("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
-		Metadata:                map[string]string{reservedMeta + "filename": escapeName(filename)},
-	}
-	if at, err := http.ParseTime(h.Get("Expires")); err == nil {
-		in.Expires = aws.Time(at.In(time.UTC))
-	}
-	for name, values := range h {
-		if name, ok := strings.CutPrefix(name, metaPrefix); ok && metaPrefix+name != filenameMeta {
-			in.Metadata[strings.ToLower(name)] = strings.Join(values, ",")
+	for name := range in.Metadata {
+		if strings.HasPrefix(name, reservedMeta) {
+			delete(in.Metadata, name)
 		}
 	}
-	return in
+	maps.Copy(in.Metadata, userMetadata(own))
+	return in, nil
 }
 
 // SetTags replaces the tags of an object.

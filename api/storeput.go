@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
@@ -81,7 +82,10 @@ func (p *parts) fill(buf []byte) (n int, last bool, err error) {
 
 func (s *Store) putWhole(ctx context.Context, key string, body []byte, o PutOptions) (Object, error) {
 	sum := sha256Of(body)
-	header := objectHeader(o)
+	header, err := s.objectHeader(key, o)
+	if err != nil {
+		return Object{}, err
+	}
 	header.Set(checksumSHA, base64.StdEncoding.EncodeToString(sum))
 	resp, err := s.send(ctx, backend.Request{
 		Method: http.MethodPut, Bucket: s.Bucket, Key: key, Header: header, PayloadHash: hexOf(sum),
@@ -116,12 +120,25 @@ func (s *Store) send(ctx context.Context, req backend.Request, body []byte) (htt
 	return resp.Header, nil
 }
 
-func objectHeader(o PutOptions) http.Header {
+// objectHeader is what is kept with an object, the mark of the gateway too.
+func (s *Store) objectHeader(key string, o PutOptions) (http.Header, error) {
 	h := http.Header{"Content-Type": {o.ContentType}}
 	if o.Filename != "" {
 		h.Set(filenameMeta, escapeName(o.Filename))
 	}
-	return h
+	return h, s.Gate.Stamp(key, h)
+}
+
+// userMetadata gives the user metadata among headers as the typed client takes
+// them.
+func userMetadata(h http.Header) map[string]string {
+	metadata := map[string]string{}
+	for name := range h {
+		if bare, ok := strings.CutPrefix(name, metaPrefix); ok {
+			metadata[strings.ToLower(bare)] = h.Get(name)
+		}
+	}
+	return metadata
 }
 
 // storedAs describes what was just stored. Its time is the backend's, as that

@@ -26,6 +26,7 @@ type Client struct {
 	Endpoint
 	transport *http.Transport
 	signed    http.RoundTripper
+	plain     http.RoundTripper
 	// patience is signed over connections that wait long for an answer.
 	patient  *http.Transport
 	patience http.RoundTripper
@@ -39,6 +40,7 @@ func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 	c := &Client{
 		Endpoint:  e,
 		transport: transport,
+		plain:     wire,
 		signed:    &signer.Transport{Base: wire, Credentials: e.Credentials, Region: e.Region, Now: now},
 	}
 	c.patient = transport.Clone()
@@ -127,6 +129,10 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	}
 	return resp, nil
 }
+
+// Plain sends a request as it is, with no signature but one that it carries: as a
+// client with a link would.
+func (c *Client) Plain(r *http.Request) (*http.Response, error) { return c.plain.RoundTrip(r) }
 
 // setBody gives the request its body and the payload hash that goes with it.
 func setBody(out *http.Request, req Request) (hash string, err error) {

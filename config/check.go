@@ -77,6 +77,7 @@ func (l *loader) check() {
 	l.checkAuth()
 	l.checkAddresses()
 	l.checkBucket()
+	l.checkLinks()
 	l.warnOdd()
 }
 
@@ -176,6 +177,22 @@ func (l *loader) checkAddresses() {
 func (l *loader) checkBucket() {
 	if l.cfg.Embedded() && l.usable("S3_ENABLED", "S3_BUCKET_NAME") && !strictBucket(l.cfg.BucketName) {
 		l.against("S3_BUCKET_NAME", "has upper case or underscores, which the embedded store does not take", "use lower case letters, digits, dots and hyphens")
+	}
+}
+
+// checkLinks refuses links to a store that no client can reach, and marks that
+// the next start would not know.
+func (l *loader) checkLinks() {
+	if l.cfg.PresignVia != "backend" || !l.usable("PRESIGN_VIA", "S3_ENABLED", "GATEWAY_SECRET_ACCESS_KEY") {
+		return
+	}
+	switch {
+	case l.cfg.Embedded():
+		l.against("PRESIGN_VIA", "the embedded store is reached by this gateway alone, so no link could lead there",
+			"set S3_ENABLED=true, or remove it")
+	case l.cfg.GatewaySecretAccessKey.Reveal() == "":
+		l.against("PRESIGN_VIA", "set without GATEWAY_SECRET_ACCESS_KEY, from which the marks of checked files are made",
+			"set GATEWAY_ACCESS_KEY_ID and GATEWAY_SECRET_ACCESS_KEY, or remove it")
 	}
 }
 

@@ -107,6 +107,8 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		{"a secret's id without S3_ENABLED", "S3_CREDENTIALS_SECRET_ID=arn", "or remove S3_CREDENTIALS_SECRET_ID"},
 		{"a key without its secret", "S3_ENABLED=true S3_ACCESS_KEY_ID=a", "set without S3_SECRET_ACCESS_KEY"},
 		{"a secret without its key", "S3_ENABLED=true S3_SECRET_ACCESS_KEY=b", "set without S3_ACCESS_KEY_ID"},
+		{"links to the embedded store", "PRESIGN_VIA=backend GATEWAY_ACCESS_KEY_ID=abcdef GATEWAY_SECRET_ACCESS_KEY=" + master, "the embedded store is reached by this gateway alone"},
+		{"links to the backend without a key", "PRESIGN_VIA=backend S3_ENABLED=true", "set without GATEWAY_SECRET_ACCESS_KEY"},
 		{"gateway secret alone", "GATEWAY_SECRET_ACCESS_KEY=" + master, "set without GATEWAY_ACCESS_KEY_ID"},
 		{"gateway secret too short", "GATEWAY_ACCESS_KEY_ID=app GATEWAY_SECRET_ACCESS_KEY=tooshort", "shorter than 16"},
 		{"required without keys", "UPLOAD_AUTH=required", "no API_KEYS"},

@@ -93,7 +93,8 @@ func (s source) query() []signer.Param {
 type facts struct {
 	etag, contentType string
 	size              int64
-	head              []byte // the first bytes of the range, if asked for
+	header            http.Header // of a HEAD
+	head              []byte      // the first bytes of the range, if asked for
 }
 
 // examine asks the backend about a copy's source; with sniff also for the bytes
@@ -106,12 +107,14 @@ func (d *Door) examine(x *exchange, s source, offset int64, sniff bool) (facts, 
 	if since := x.out.Get("X-Amz-Copy-Source-If-Unmodified-Since"); since != "" && x.out.Get(copyIfMatch) == "" {
 		asking.Set("If-Unmodified-Since", since)
 	}
-	resp, err := d.ask(x, s, http.MethodHead, asking)
+	resp, err := d.judged(x, s.at, s.version, func() (*http.Response, error) {
+		return d.ask(x, s, http.MethodHead, asking.Clone())
+	})
 	if err != nil {
 		return facts{}, err
 	}
 	resp.Body.Close()
-	f := facts{etag: resp.Header.Get("Etag"), contentType: resp.Header.Get("Content-Type"), size: resp.ContentLength}
+	f := facts{etag: resp.Header.Get("Etag"), contentType: resp.Header.Get("Content-Type"), size: resp.ContentLength, header: resp.Header}
 	if f.etag == "" || f.size < 0 {
 		return facts{}, errors.New("the backend does not tell size and ETag of a copy's source, so it cannot be judged")
 	}
@@ -167,7 +170,7 @@ func (d *Door) copyObject(x *exchange) error {
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
 	limits := d.limits(x)
-	if limits.Open() {
+	if limits.Open() && !d.gated(x, s) {
 		return d.forwardLate(x, x.request())
 	}
 	f, err := d.examine(x, s, 0, limits.NeedsBytes())
@@ -187,7 +190,16 @@ func (d *Door) copyObject(x *exchange) error {
 	if err := d.admitCopy(x, f, policy.Upload{ContentType: contentType, Size: f.size}); err != nil {
 		return err
 	}
+	if err := d.stampCopy(x, s, f.header); err != nil {
+		return err
+	}
 	return d.forwardLate(x, x.request())
+}
+
+// gated reports whether source or target of a copy are of those that may come
+// past the gateway.
+func (d *Door) gated(x *exchange, s source) bool {
+	return d.Gate.Covers(s.at.Backend, s.at.Bucket, s.at.Key) || d.Gate.Covers(x.at.Backend, x.at.Bucket, x.at.Key)
 }
 
 // admitCopy judges a copy as an upload of the source's size, type and bytes,
@@ -218,7 +230,7 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
 	limits := d.limits(x)
-	if limits.Open() {
+	if limits.Open() && !d.gated(x, s) {
 		return d.forwardLate(x, x.request())
 	}
 	offset, last, err := copyRange(x.out.Get("X-Amz-Copy-Source-Range"))

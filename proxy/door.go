@@ -15,6 +15,7 @@ import (
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/signer"
+	"github.com/codeguardians/s3gateway/verify"
 )
 
 // Callers finds who an access key belongs to.
@@ -31,6 +32,9 @@ type Door struct {
 	Policy   *policy.Policy
 	Buckets  *Buckets
 	Cache    *cache.Metadata
+	// Gate tells which objects came past the gateway and were not judged yet;
+	// nil is none.
+	Gate *verify.Gate
 	// Ready gives the refusal while there is no usable backend; nil is ready.
 	Ready func() error
 	// Domains are the host names of virtual-host style; none means path style.
@@ -293,6 +297,11 @@ func (d *Door) chooseHeaders(x *exchange) (err error) {
 }
 
 func (d *Door) serve(x *exchange) error {
+	if x.op.Shows == ShowsAbout {
+		if err := d.settle(x); err != nil {
+			return err
+		}
+	}
 	if x.op.handle != nil {
 		return x.op.handle(d, x)
 	}

@@ -138,7 +138,11 @@ func (d *Door) beginObject(x *exchange, key string) func(known bool) {
 
 // forward sends a request and streams the answer back.
 func (d *Door) forward(x *exchange, req backend.Request) error {
-	resp, err := d.sendChange(x, req)
+	send := d.sendChange
+	if x.op.Shows == ShowsObject {
+		send = d.sendRead
+	}
+	resp, err := send(x, req)
 	if err != nil {
 		return err
 	}

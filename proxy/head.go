@@ -25,7 +25,7 @@ func (d *Door) head(x *exchange) error {
 		return nil
 	}
 	filling := d.Cache.Fill(key)
-	resp, err := d.send(x, x.request())
+	resp, err := d.sendRead(x, x.request())
 	if err != nil {
 		return err
 	}

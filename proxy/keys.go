@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -60,11 +59,7 @@ func isReserved(key string) bool {
 // changes may be another's alias there. A slash at the end stays: "a/" is not
 // "a" anywhere.
 func cleanKey(key string) string {
-	clean := strings.TrimPrefix(path.Clean("/"+key), "/")
-	if clean != "" && strings.HasSuffix(key, "/") {
-		clean += "/"
-	}
-	return clean
+	return gateway.CleanKey(key)
 }
 
 // validBucket takes every name that some S3 takes: dots, dashes, underscores

@@ -20,6 +20,9 @@ func (d *Door) createMultipartUpload(x *exchange) error {
 	if err := limits.CheckDeclared(x.header.Get("Content-Type"), cleanKey(x.addr.Key)); err != nil {
 		return err
 	}
+	if err := d.stamp(x); err != nil {
+		return err
+	}
 	return d.named(x)
 }
 

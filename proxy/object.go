@@ -10,7 +10,12 @@ import (
 
 // putObject stores an object: size and type are judged before its first byte
 // goes on, its proofs before its last.
-func (d *Door) putObject(x *exchange) error { return d.receive(x, 0) }
+func (d *Door) putObject(x *exchange) error {
+	if err := d.stamp(x); err != nil {
+		return err
+	}
+	return d.receive(x, 0)
+}
 
 // uploadPart stores a part. The size limit is the object's, so a part alone
 // must keep it; the first part shows the type.

@@ -36,6 +36,18 @@ const (
 	ChangesBucket
 )
 
+// Shows is what an answer tells of an object, for objects that came past the
+// gateway and must not be shown before a check.
+type Shows int
+
+// What answers show. ShowsObject is an answer with the object's user metadata,
+// ShowsAbout one without.
+const (
+	ShowsNothing Shows = iota
+	ShowsObject
+	ShowsAbout
+)
+
 // Operation is one row of the table.
 type Operation struct {
 	// Name is the operation's name in the S3 API
@@ -60,6 +72,8 @@ type Operation struct {
 	// Cached operations are answered from the metadata cache when nothing but
 	// the key decides the answer.
 	Cached bool
+	// Shows is what the answer tells of the object.
+	Shows Shows
 	// Probe is true where only the bucket's being there is told: whoever may
 	// know of it may ask, as SDKs do before they use a part of it.
 	Probe bool
@@ -118,8 +132,8 @@ func operations() []Operation {
 			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
 
 		// Objects
-		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Public: true},
-		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Params: readParams, Headers: readHeaders, Link: true, Public: true, Cached: true},
+		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true},
+		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true, Cached: true},
 		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, bodyHeaders), Effect: ChangesObject, Link: true, handle: (*Door).putObject},
 		{Name: "PostObject", Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
@@ -132,11 +146,11 @@ func operations() []Operation {
 			Params: versionParam, Headers: []string{"x-amz-mfa", "x-amz-bypass-governance-retention", "x-amz-if-match-*"}, Effect: ChangesObject},
 		{Name: "DeleteObjects", Method: "POST", Level: BucketLevel, Tells: []string{"delete"}, Action: gateway.Delete, Body: DocumentBody,
 			Headers: join(checksumHeaders, []string{"x-amz-mfa", "x-amz-bypass-governance-retention"}), handle: (*Door).deleteObjects},
-		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Params: versionParam,
+		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Shows: ShowsAbout, Params: versionParam,
 			Headers: join(sseCustomerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"})},
 		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, Body: DocumentBody,
 			Params: versionParam, Headers: checksumHeaders, Effect: ChangesObject, handle: (*Door).restoreObject},
-		{Name: "SelectObjectContent", Method: "POST", Level: ObjectLevel, Tells: []string{"select"}, Action: gateway.Read, Body: DocumentBody,
+		{Name: "SelectObjectContent", Method: "POST", Level: ObjectLevel, Tells: []string{"select"}, Action: gateway.Read, Shows: ShowsAbout, Body: DocumentBody,
 			Params: []string{"select-type"}, Headers: sseCustomerHeaders},
 
 		// Multipart uploads

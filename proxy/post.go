@@ -109,6 +109,9 @@ func (d *Door) postObject(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := d.stamp(x); err != nil {
+		return err
+	}
 	req := x.request()
 	req.Method, req.Query = http.MethodPut, nil
 	req.Body, req.Length, req.PayloadHash = readCloser{admitted, file}, file.size, signer.UnsignedPayload

@@ -82,6 +82,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	addresses := policy.NewLimiter(limiterEntries, now, a.redis.buckets)
 	addressRate := func() policy.Rate { return rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
 
+	gate, links := a.backendLinks(cfg, metadata, log)
 	s3Door := &proxy.Door{
 		Table: proxy.NewTable(),
 		Verifier: &signer.Verifier{
@@ -96,11 +97,12 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
 		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
 		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
-		Log: log,
+		Gate: gate,
+		Log:  log,
 	}
 	files := &api.Store{
 		Client: a.client, Bucket: cfg.BucketName, Cache: metadata,
-		FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Log: log,
+		FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Gate: gate, Log: log,
 	}
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now))
 	restDoor := api.New(api.Options{
@@ -113,6 +115,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		Health: a.monitor.Check, Degraded: a.redis.Err, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
+		Links:  links,
 		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"),
 		Records: files, IdempotencyKey: a.keys.shared("idempotency"), Now: now, Random: rand.Reader, Log: log,
 	})
