@@ -58,8 +58,11 @@ func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
 		}
 		// Storing a name copies the file onto itself: a file that would be
 		// refused now is not stored again.
-		if err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).CheckDeclared(o.ContentType, filename); err != nil {
-			return err
+		limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, id)
+		for _, name := range []string{filename, safeName(filename)} { // "a.html." is "a.html" on many a disk
+			if err := limits.CheckDeclared(o.ContentType, name); err != nil {
+				return err
+			}
 		}
 		if err := d.admitCopy(r, o, id); err != nil {
 			return err

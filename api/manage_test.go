@@ -150,7 +150,9 @@ func TestACopyIsJudgedAsAnUpload(t *testing.T) {
 	} {
 		b.wantRefusal(b.ask("POST", "/copy", document), want)
 	}
-	b.wantRefusal(b.ask("PATCH", "/metadata/uploads/fine", `{"filename":"a.html"}`), refusal{415, "TypeNotAllowed", "Content-Type", ""})
+	for _, name := range []string{"a.html", "a.html.", "a.html ", "a.html　", "x/a.html"} {
+		b.wantRefusal(b.ask("PATCH", "/metadata/uploads/fine", `{"filename":"`+name+`"}`), refusal{415, "TypeNotAllowed", "Content-Type", ""})
+	}
 	b.bed.Unchanged(t, b.bucket, before)
 	if got := b.ask("POST", "/copy", `{"file_id":"uploads/fine","filename":"a.txt"}`); got.status != 201 {
 		t.Errorf("%d %s", got.status, got.body)

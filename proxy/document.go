@@ -59,12 +59,15 @@ func (d *Door) readDocument(x *exchange) (document, error) {
 	if err := checkDigests(x, raw); err != nil {
 		return document{}, err
 	}
-	if len(raw) > 0 && x.op.Name != "PutBucketPolicy" { // that one is JSON
+	if x.op.Name == "PutBucketPolicy" { // that one is JSON
+		return document{raw: raw}, nil
+	}
+	if len(raw) > 0 {
 		if err := checkXML(raw); err != nil {
 			return document{}, err
 		}
 	}
-	return document{raw: raw}, nil
+	return document{raw: raw}, checkRoot(x.op, raw)
 }
 
 // request forwards the document as it was sent. Its digests are the gateway's
