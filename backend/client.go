@@ -25,29 +25,20 @@ const expectContinueFrom = 1 << 20
 type Client struct {
 	Endpoint
 	transport *http.Transport
-	signed    http.RoundTripper
 	plain     http.RoundTripper
-	// patience is signed over connections that wait long for an answer.
-	patient  *http.Transport
-	patience http.RoundTripper
-	s3       *s3.Client
+	patient   *http.Transport // waits long for an answer
+	regions   *regions
+	log       zerolog.Logger
+	now       func() time.Time
+	s3        *s3.Client
 }
 
 // New makes a client; nothing is dialled before the first request.
 func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 	transport := newTransport(e)
 	wire := &logged{next: transport, log: log, now: now}
-	c := &Client{
-		Endpoint:  e,
-		transport: transport,
-		plain:     wire,
-		signed:    &signer.Transport{Base: wire, Credentials: e.Credentials, Region: e.Region, Now: now},
-	}
-	c.patient = transport.Clone()
+	c := &Client{Endpoint: e, transport: transport, plain: wire, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
 	c.patient.ResponseHeaderTimeout = patientTimeout
-	c.patience = &signer.Transport{
-		Base: &logged{next: c.patient, log: log, now: now}, Credentials: e.Credentials, Region: e.Region, Now: now,
-	}
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint:               aws.String(e.URL.String()),
 		Region:                     e.Region,
@@ -95,38 +86,44 @@ type Request struct {
 	// Patient waits an hour for the answer to begin instead of five minutes: a
 	// store that joins parts or copies may be silent for long.
 	Patient bool
+	// Stay leaves the answer as it is when the bucket is in another region.
+	Stay bool
 }
 
-// Do sends one request and gives the answer as it came: redirects are not
-// followed and nothing is retried, except on another connection where the one
-// that was kept turned out to be closed (resend). Whoever calls closes the answer's body. A backend that
+// Do sends one request and gives the answer as it came. Nothing is retried,
+// except on another connection where the one that was kept turned out to be
+// closed (resend), and once where the bucket is in another region, which is
+// remembered; both only while the body can still be sent whole. Other redirects
+// are not followed. Whoever calls closes the answer's body. A backend that
 // cannot be reached is a ServiceUnavailable error; a *gateway.Error of the
 // request's own body comes back as it is.
 func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
-	host, path := c.target(req.Bucket, req.Key)
-	u := &url.URL{Scheme: c.URL.Scheme, Host: host}
-	signer.SetTarget(u, path, signer.BuildQuery(req.Query))
-	header := req.Header
-	if header == nil {
-		header = http.Header{}
+	if req.Header == nil {
+		req.Header = http.Header{}
 	}
-	// Without the protocol's version net/http would not wait for 100 Continue.
-	out := (&http.Request{
-		Method: req.Method, URL: u, Host: host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	hash, err := setBody(out, req)
+	body, hash, err := openBody(&req)
 	if err != nil {
 		return nil, err
 	}
-	header.Set("X-Amz-Content-Sha256", hash)
-	wire := c.signed
-	if req.Patient {
-		wire = c.patience
+	req.Header.Set("X-Amz-Content-Sha256", hash)
+	region := c.regionOf(req.Bucket)
+	resp, err := c.send(ctx, req, body, region)
+	if err == nil && req.Bucket != "" && !req.Stay {
+		if other := elsewhere(resp, region); other != "" {
+			c.regions.of.Add(req.Bucket, other)
+			c.log.Warn().Str("backend", c.Name).Str("bucket", req.Bucket).Str("region", other).
+				Msg("the bucket is in another region than the endpoint; requests for it are signed for that one")
+			if body.again() {
+				resp.Body.Close()
+				resp, err = c.send(ctx, req, body, other)
+			}
+		}
 	}
-	resp, err := resend(wire, out)
 	if err != nil {
+		body.abandon()
 		return nil, unreachable(err)
 	}
+	body.settle()
 	return resp, nil
 }
 
@@ -134,26 +131,49 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 // client with a link would.
 func (c *Client) Plain(r *http.Request) (*http.Response, error) { return c.plain.RoundTrip(r) }
 
-// setBody gives the request its body and the payload hash that goes with it.
-func setBody(out *http.Request, req Request) (hash string, err error) {
-	hash = req.PayloadHash
+// send sends the request to a region.
+func (c *Client) send(ctx context.Context, req Request, body *replay, region string) (*http.Response, error) {
+	at := &c.Endpoint
+	if region != c.Region {
+		other := c.inRegion(region)
+		at = &other
+	}
+	signed := c.wireTo(region, req.Patient)
+	if signed == nil {
+		return nil, errors.New("the backend names more regions than there are")
+	}
+	host, path := at.target(req.Bucket, req.Key)
+	u := &url.URL{Scheme: at.URL.Scheme, Host: host}
+	signer.SetTarget(u, path, signer.BuildQuery(req.Query))
+	// Without the protocol's version net/http would not wait for 100 Continue.
+	out := (&http.Request{
+		Method: req.Method, URL: u, Host: host, Header: req.Header, Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if body != nil {
+		out.ContentLength, out.GetBody = req.Length, req.GetBody
+	}
+	return resend(signed, out, body)
+}
+
+// openBody makes the request's body one that can be sent again, nil for none, and
+// gives the payload hash that goes with it.
+func openBody(req *Request) (*replay, string, error) {
 	if req.Body == nil || req.Length == 0 {
 		// A body of length zero must be NoBody, or Go sends it chunked. It is
 		// read all the same: what is verified at its end must be.
 		if req.Body != nil {
 			defer req.Body.Close()
 			if _, err := io.Copy(io.Discard, req.Body); err != nil {
-				return "", err
+				return nil, "", err
 			}
 		}
-		out.Body = http.NoBody
-		return cmp.Or(hash, signer.EmptyHash), nil
+		return nil, cmp.Or(req.PayloadHash, signer.EmptyHash), nil
 	}
-	out.Body, out.ContentLength, out.GetBody = req.Body, req.Length, req.GetBody
 	if req.Length >= expectContinueFrom {
-		out.Header.Set("Expect", "100-continue")
+		req.Header.Set("Expect", "100-continue")
 	}
-	return cmp.Or(hash, signer.UnsignedPayload), nil
+	return newReplay(req.Body), cmp.Or(req.PayloadHash, signer.UnsignedPayload), nil
 }
 
 // unreachable is the refusal for a backend that gave no answer. An error that

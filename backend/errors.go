@@ -3,6 +3,7 @@ package backend
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -61,8 +62,11 @@ func ReadError(resp *http.Response) *gateway.Error {
 		d.Code = codeByStatus(resp)
 	}
 	e := Refused(resp.StatusCode, d.Code, d.Message, err)
-	if e.Status == 0 {
-		return e // of the gateway itself: nothing of the answer is shown
+	if e.Status == 0 { // of the gateway itself: nothing of the answer is shown
+		if region := resp.Header.Get("X-Amz-Bucket-Region"); validRegion(region) {
+			e.Err = fmt.Errorf("%w; the bucket is in the region %s: set that for its backend", e.Err, region)
+		}
+		return e
 	}
 	for _, m := range d.Rest {
 		if shownDetails[m.XMLName.Local] {

@@ -132,7 +132,7 @@ func (m *Monitor) message(cause error) string {
 // HeadBucket asks the backend for a bucket: nil when it is there and may be
 // used.
 func (c *Client) HeadBucket(ctx context.Context, bucket string) error {
-	resp, err := c.Do(ctx, Request{Method: http.MethodHead, Bucket: bucket})
+	resp, err := c.Do(ctx, Request{Method: http.MethodHead, Bucket: bucket, Stay: true})
 	if err != nil {
 		return err
 	}

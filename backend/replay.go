@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // maxReplay is how much of a body is kept, in bytes, so that it can be sent once
@@ -18,15 +19,15 @@ var replayBuffers = sync.Pool{New: func() any { b := make([]byte, 0, maxReplay);
 
 // replay is a body that can be read again from its beginning, up to maxReplay.
 // An attempt that was given up may still be reading while the next begins: they
-// take turns, and the old one gets nothing more.
+// take turns, and the old one gets nothing more. A nil *replay is no body.
 type replay struct {
 	source io.ReadCloser
 
-	mu   sync.Mutex
-	kept *[]byte // what was read so far; nil when it is too much
-	err  error   // how the source ended
-	// idle: the attempt is closed; settled: there will be no other.
-	idle, settled bool
+	mu      sync.Mutex
+	kept    *[]byte // what was read so far; nil when it is too much
+	err     error   // how the source ended
+	last    *attempt
+	settled atomic.Bool // there will be no other attempt
 }
 
 func newReplay(source io.ReadCloser) *replay {
@@ -35,33 +36,64 @@ func newReplay(source io.ReadCloser) *replay {
 	return &replay{source: source, kept: kept}
 }
 
-// attempt gives the body from its beginning; false when that is gone.
+// attempt gives the body from its beginning, and ends the attempt before it;
+// false when the beginning is gone. It waits for a read that is under way.
 func (r *replay) attempt() (*attempt, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.idle = false
-	return &attempt{replay: r}, r.kept != nil && (r.err == nil || r.err == io.EOF)
+	if r.last != nil {
+		r.last.closed = true
+	}
+	r.last = &attempt{replay: r}
+	return r.last, r.whole()
 }
 
-// settle makes the attempt under way the last.
-func (r *replay) settle() {
-	r.mu.Lock()
+// again reports whether another attempt would get the whole body. It does not
+// wait for a read that is under way: the backend has answered already.
+func (r *replay) again() bool {
+	if r == nil {
+		return true
+	}
+	if !r.mu.TryLock() {
+		return false
+	}
 	defer r.mu.Unlock()
-	r.settled = true
-	if r.idle {
-		r.release()
-		_ = r.source.Close() // its failure is the body's own to tell
+	return r.whole()
+}
+
+func (r *replay) whole() bool { return r.kept != nil && (r.err == nil || r.err == io.EOF) }
+
+// settle makes the attempt under way the last. It does not wait for it: the
+// transport closes it in its own time.
+func (r *replay) settle() {
+	if r == nil {
+		return
+	}
+	r.settled.Store(true)
+	if r.mu.TryLock() {
+		if r.last == nil || r.last.closed {
+			r.end()
+		}
+		r.mu.Unlock()
 	}
 }
 
 // abandon ends the source without waiting for an attempt that reads: its client
 // may have stopped sending.
 func (r *replay) abandon() {
-	_ = r.source.Close()
+	if r == nil {
+		return
+	}
+	_ = r.source.Close() // its failure is the body's own to tell
 	if r.mu.TryLock() {
 		r.release()
 		r.mu.Unlock()
 	}
+}
+
+func (r *replay) end() {
+	r.release()
+	_ = r.source.Close()
 }
 
 func (r *replay) release() {
@@ -108,13 +140,11 @@ func (a *attempt) Read(p []byte) (int, error) {
 func (a *attempt) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
-		return nil
-	}
-	a.closed, a.idle = true, true
-	if a.settled {
-		a.release()
-		return a.source.Close()
+	if !a.closed {
+		a.closed = true
+		if a.settled.Load() {
+			a.end()
+		}
 	}
 	return nil
 }

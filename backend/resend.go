@@ -17,44 +17,20 @@ import (
 // no body and the method is safe. What makes it right here: the connection had
 // served before, no byte of an answer came, the method means the same when done
 // twice, no condition could see the first try, and the body is still there.
-func resend(wire http.RoundTripper, r *http.Request) (*http.Response, error) {
-	if r.Body == http.NoBody {
-		return tryAgain(wire, r, func(*http.Request) (settle func(), ok bool) { return func() {}, true })
-	}
-	body := newReplay(r.Body)
-	var last *attempt
-	resp, err := tryAgain(wire, r, func(try *http.Request) (func(), bool) {
-		if last != nil {
-			_ = last.Close() // never fails while another may come
-		}
-		var whole bool
-		last, whole = body.attempt()
-		try.Body = last
-		return body.settle, whole
-	})
-	if err != nil {
-		body.abandon()
-	}
-	return resp, err
-}
-
-// maxTries bounds how many kept connections may turn out to be gone.
-const maxTries = 4
-
-// tryAgain sends a request until it meets a connection that holds. prepare gives
-// a try its body, and what is to be done once it was answered.
-func tryAgain(wire http.RoundTripper, r *http.Request, prepare func(*http.Request) (settle func(), ok bool)) (*http.Response, error) {
+func resend(wire http.RoundTripper, r *http.Request, body *replay) (*http.Response, error) {
 	var failed error
 	for range maxTries {
 		var seen sighting
 		try := r.WithContext(httptrace.WithClientTrace(r.Context(), seen.trace()))
-		settle, ok := prepare(try)
-		if !ok {
-			return nil, failed
+		if body != nil {
+			part, whole := body.attempt()
+			if !whole && failed != nil {
+				return nil, failed
+			}
+			try.Body = part
 		}
 		resp, err := wire.RoundTrip(try)
 		if err == nil {
-			settle()
 			return resp, nil
 		}
 		if failed = err; !seen.kept.Load() || seen.answered.Load() || !repeatable(r) || !connectionGone(r.Context(), err) {
@@ -63,6 +39,9 @@ func tryAgain(wire http.RoundTripper, r *http.Request, prepare func(*http.Reques
 	}
 	return nil, failed
 }
+
+// maxTries bounds how many kept connections may turn out to be gone.
+const maxTries = 4
 
 // sighting is what was seen of one try.
 type sighting struct{ kept, answered atomic.Bool }

@@ -51,6 +51,9 @@ func (d *Door) listBuckets(x *exchange) error {
 	}
 	for _, b := range all.Buckets.Bucket {
 		if d.Buckets.Visible(b.Name) && d.Policy.Visible(x.caller, b.Name) {
+			if b.BucketRegion != "" {
+				b.BucketRegion = d.regionForClients(b.BucketRegion)
+			}
 			shown.Buckets.Bucket = append(shown.Buckets.Bucket, b)
 		}
 	}

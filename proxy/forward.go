@@ -22,6 +22,7 @@ func (d *Door) send(x *exchange, req backend.Request) (*http.Response, error) {
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) {
 		f.Backend = resp.Header.Get("X-Amz-Request-Id")
 	})
+	d.nameRegion(resp.Header)
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		defer resp.Body.Close()
 		return nil, refusal(x, resp)

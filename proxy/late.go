@@ -40,6 +40,7 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 		return late.fail(clientGone(x.r.Context(), err))
 	}
 	defer resp.Body.Close()
+	d.nameRegion(resp.Header)
 	if err := x.noteAnswer(resp, stop); err != nil {
 		known = outcomeKnown(err)
 		return late.fail(err)

@@ -181,7 +181,7 @@ func operations() []Operation {
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
 			Params: join(listParams, minioListParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
-		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true},
+		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true, handle: (*Door).bucketLocation},
 	}
 	table = append(table, objectSettings()...)
 	return append(table, bucketSettings()...)
