@@ -197,6 +197,8 @@ type Config struct {
 	Buckets  []Bucket
 	Callers  []Caller
 
+	// files are those that were read or looked for.
+	files []string
 	// sources says of each setting that was given where it was.
 	sources map[string]string
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 )
 
@@ -17,6 +18,10 @@ type kind[T any] struct {
 // value is one field of a Config with its kind.
 type value interface {
 	set(c *Config, text string) error
+	// same reports whether the field is equal in both, copy takes it from one
+	// to the other.
+	same(a, b *Config) bool
+	copy(to, from *Config)
 	show(c *Config) string
 	accepted() string
 }
@@ -37,6 +42,9 @@ func (f field[T]) set(c *Config, text string) error {
 	*f.at(c) = v
 	return nil
 }
+
+func (f field[T]) same(a, b *Config) bool { return reflect.DeepEqual(*f.at(a), *f.at(b)) }
+func (f field[T]) copy(to, from *Config)  { *f.at(to) = *f.at(from) }
 
 func (f field[T]) show(c *Config) string { return f.kind.show(*f.at(c)) }
 func (f field[T]) accepted() string      { return f.kind.accepted }

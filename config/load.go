@@ -114,7 +114,7 @@ func (l *loader) dotenv(path string) {
 	if !named {
 		path = ".env"
 	}
-	src, err := readFile(l.absolute(path))
+	src, err := l.readFile(path)
 	if err != nil {
 		if named || !errors.Is(err, fs.ErrNotExist) {
 			l.problems = append(l.problems, fileProblem(path, err))
@@ -144,7 +144,7 @@ func (l *loader) yaml(flag string) {
 	if path == "" || checkPath(path) != nil {
 		return // a bad path is reported when the setting is applied
 	}
-	src, err := readFile(l.absolute(path))
+	src, err := l.readFile(path)
 	if err != nil {
 		l.bad[configFileName] = true
 		l.problems = append(l.problems, fileProblem(path, err))
@@ -164,7 +164,7 @@ func (l *loader) secretFile(path string) (string, error) {
 	if err := checkPath(path); err != nil {
 		return "", err
 	}
-	src, err := readFile(l.absolute(path))
+	src, err := l.readFile(path)
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		err = pe.Err
@@ -188,6 +188,13 @@ func (l *loader) secretVariable(name string) (string, error) {
 		return text, nil
 	}
 	return "", errors.New("the variable is not set")
+}
+
+// readFile reads a file that settings come from.
+func (l *loader) readFile(path string) (string, error) {
+	path = l.absolute(path)
+	l.cfg.files = append(l.cfg.files, path)
+	return readFile(path)
 }
 
 // readFile reads a small text file.

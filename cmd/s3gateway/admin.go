@@ -22,7 +22,7 @@ func adminHandler(monitor *backend.Monitor, degraded func() error) http.Handler 
 			return
 		}
 		if err := degraded(); err != nil {
-			answerText(w, http.StatusOK, "ok, but "+awayText+"\n")
+			answerText(w, http.StatusOK, "ok, but "+err.Error()+"\n")
 			return
 		}
 		answerText(w, http.StatusOK, "ok\n")

@@ -12,22 +12,33 @@ import (
 	"github.com/codeguardians/s3gateway/proxy"
 )
 
-// openMap makes the clients of the file's backends and the rows of its bucket
-// map. A backend is asked nothing yet: one that is away fails the requests for
-// its own buckets and no others.
-func (a *app) openMap(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) (map[string]proxy.Bucket, error) {
-	clients := map[string]*backend.Client{config.DefaultBackend: a.client}
+// openFurther makes the clients of the file's backends. A backend is asked
+// nothing yet: one that is away fails the requests for its own buckets and no
+// others.
+func (a *app) openFurther(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) error {
+	a.further = map[string]*backend.Client{}
 	for _, b := range cfg.Backends {
 		endpoint, err := furtherEndpoint(ctx, b, now)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		clients[b.Name] = backend.New(endpoint, log, now)
-		a.further = append(a.further, clients[b.Name])
+		a.further[b.Name] = backend.New(endpoint, log, now)
 	}
+	return nil
+}
+
+// bucketMap makes the rows of the file's bucket map.
+func (a *app) bucketMap(cfg *config.Config) (map[string]proxy.Bucket, error) {
 	rows := make(map[string]proxy.Bucket, len(cfg.Buckets))
 	for _, b := range cfg.Buckets {
-		rows[b.Name] = proxy.Bucket{Name: b.Name, Backend: clients[b.Backend], Bucket: b.Bucket, Prefix: b.Prefix}
+		client, known := a.further[b.Backend]
+		if b.Backend == config.DefaultBackend {
+			client, known = a.client, true
+		}
+		if !known {
+			return nil, settingsError("%s: bucket %s: backend %s is new, and backends are opened at a start: restart the gateway", b.Where, b.Name, b.Backend)
+		}
+		rows[b.Name] = proxy.Bucket{Name: b.Name, Backend: client, Bucket: b.Bucket, Prefix: b.Prefix}
 	}
 	return rows, nil
 }

@@ -42,6 +42,9 @@ type world struct {
 	clock  *clock
 	log    *lockedBuffer
 	before map[string]testbed.ObjectInfo
+	app    *app
+	// load reads the configuration again.
+	load func() (*config.Config, []config.Warning, error)
 }
 
 // clock stands still until a test moves it, and begins at the real time: the
@@ -106,10 +109,12 @@ func newFiled(t *testing.T, file string, settings ...string) *world {
 func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
 	t.Helper()
 	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &lockedBuffer{}}
-	cfg, _, err := config.Load(config.Options{Dir: t.TempDir(), Environ: append([]string{
+	options := config.Options{Dir: t.TempDir(), Environ: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
 		"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret,
-	}, settings...)})
+	}, settings...)}
+	w.load = func() (*config.Config, []config.Warning, error) { return config.Load(options) }
+	cfg, _, err := w.load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +127,7 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {
 		return a.client.HeadBucket(ctx, w.bucket)
 	}}
+	w.app = a
 	if err := a.assemble(t.Context(), cfg, log, w.clock.Now); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := process{args: os.Args[1:], environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	// A terminal that is closed ends what runs in it; a service is asked by the
+	// same signal to read its configuration again.
+	if !isTerminal(os.Stderr) {
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		p.hangups = hangups
+	}
 	code := run(ctx, p)
 	stop()
 	os.Exit(code)
@@ -44,6 +51,8 @@ type process struct {
 	stderr  io.Writer
 	// started, when set, is told the addresses once they are served.
 	started func([]string)
+	// hangups ask a service to read its configuration again; nil: nobody does.
+	hangups <-chan os.Signal
 }
 
 // exitError ends a run with a code of its own.

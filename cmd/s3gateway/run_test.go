@@ -18,17 +18,19 @@ type started struct {
 	stderr *lockedBuffer
 	stop   context.CancelFunc
 	code   chan int
+	// hangups ask it to read its configuration again.
+	hangups chan os.Signal
 }
 
 // start runs the command line in a working folder of its own.
 func start(t *testing.T, dir string, environ []string, args ...string) *started {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &started{stderr: &lockedBuffer{}, stop: cancel, code: make(chan int, 1)}
+	s := &started{stderr: &lockedBuffer{}, stop: cancel, code: make(chan int, 1), hangups: make(chan os.Signal, 1)}
 	up := make(chan []string, 1)
 	environ = append([]string{"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "DATA_DIR=" + dir}, environ...)
 	go func() {
-		s.code <- run(ctx, process{args: args, environ: environ, stdout: s.stderr, stderr: s.stderr, started: func(a []string) { up <- a }})
+		s.code <- run(ctx, process{args: args, environ: environ, stdout: s.stderr, stderr: s.stderr, started: func(a []string) { up <- a }, hangups: s.hangups})
 	}()
 	select {
 	case addresses := <-up:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -21,6 +22,7 @@ import (
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/proxy"
 	"github.com/codeguardians/s3gateway/signer"
+	"github.com/codeguardians/s3gateway/verify"
 )
 
 // app is the whole graph of one gateway. Everything is built here, by hand.
@@ -28,14 +30,34 @@ type app struct {
 	handler http.Handler
 	admin   http.Handler
 	monitor *backend.Monitor
-	client  *backend.Client // nil while the settings are incomplete
-	store   *embedded.Store // nil with a real backend
-	further []*backend.Client
+	client  *backend.Client            // nil while the settings are incomplete
+	store   *embedded.Store            // nil with a real backend
+	further map[string]*backend.Client // by the names of the file
 	keys    keys
-	policy  *policy.Policy
 	redis   *sharing
+	current atomic.Pointer[doorsInForce]
+	refused lastError // of the configuration that was read last
+	lasting
 	// sweepers remove what is no longer needed, each once when it is called.
 	sweepers []func(context.Context)
+}
+
+// lasting are what a change of the configuration leaves as it is: what is
+// counted and remembered, and what leads to the backend.
+type lasting struct {
+	metadata  *cache.Metadata
+	traffic   *policy.Traffic
+	addresses *policy.Limiter
+	budget    *api.Budget
+	log       zerolog.Logger
+	now       func() time.Time
+}
+
+// doorsInForce are the doors under one configuration. A request goes through
+// those that were in force when it began, to its end.
+type doorsInForce struct {
+	http.Handler
+	config *config.Config
 }
 
 // limiterEntries bounds how many callers and addresses a limiter remembers.
@@ -55,34 +77,56 @@ func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*app, e
 	return a, nil
 }
 
-// assemble makes the doors over the backend that was opened.
+// assemble makes what lasts, over the backend that was opened, and the doors.
 func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) (err error) {
 	if a.keys, err = loadKeys(cfg); err != nil {
 		return err
 	}
-	if a.policy, err = newPolicy(cfg); err != nil {
+	if err := a.openFurther(ctx, cfg, log, now); err != nil {
+		return err
+	}
+	if a.redis, err = openRedis(ctx, cfg, log); err != nil {
+		return err
+	}
+	a.lasting = lasting{
+		metadata: cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now, Shared: a.redis.generations}),
+		// One of each: both doors together keep a caller's rate. A flood of
+		// addresses pushes no caller out.
+		traffic: policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now,
+			Buckets: a.redis.buckets, Flights: a.redis.flights}),
+		addresses: policy.NewLimiter(limiterEntries, now, a.redis.buckets),
+		budget:    api.NewBudget(cfg.UploadBufferBytes), log: log, now: now,
+	}
+	a.sweepers = append(a.sweepers, sweepRecords(a.restStore(cfg, nil, log), log, now))
+	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
+	a.admin = adminHandler(a.monitor, a.degraded)
+	return a.use(cfg)
+}
+
+// use puts the doors under a configuration in force, or says why it cannot be
+// used; then nothing has changed.
+func (a *app) use(cfg *config.Config) error {
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		return err
+	}
+	log, now := a.log.Level(level), a.now
+	rules, err := newPolicy(cfg)
+	if err != nil {
 		return err
 	}
 	callers, err := newCallers(cfg, a.keys, now)
 	if err != nil {
 		return &exitError{code: exitSettings, err: err}
 	}
-	mapped, err := a.openMap(ctx, cfg, log, now)
+	mapped, err := a.bucketMap(cfg)
 	if err != nil {
 		return err
 	}
-	if a.redis, err = openRedis(ctx, cfg, log); err != nil {
-		return err
-	}
-	metadata := cache.New(cache.Options{Entries: cfg.CacheEntries, TTL: cfg.CacheTTL, Now: now, Shared: a.redis.generations})
-	// One of each: both doors together keep a caller's rate. A flood of
-	// addresses pushes no caller out.
-	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now,
-		Buckets: a.redis.buckets, Flights: a.redis.flights})
-	addresses := policy.NewLimiter(limiterEntries, now, a.redis.buckets)
+	gate, links := a.backendLinks(cfg, rules, a.metadata, log)
+	files := a.restStore(cfg, gate, log)
 	addressRate := func() policy.Rate { return rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
 
-	gate, links := a.backendLinks(cfg, metadata, log)
 	s3Door := &proxy.Door{
 		Table: proxy.NewTable(),
 		Verifier: &signer.Verifier{
@@ -93,26 +137,21 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 				return proxy.MakesBucket(cfg.Domains, r, t)
 			},
 		},
-		Callers: callers, Policy: a.policy,
+		Callers: callers, Policy: rules,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
-		Cache:   metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
+		Cache:   a.metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
 		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
 		Gate: gate,
 		Log:  log,
 	}
-	files := &api.Store{
-		Client: a.client, Bucket: cfg.BucketName, Cache: metadata,
-		FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Gate: gate, Log: log,
-	}
-	a.sweepers = append(a.sweepers, sweepRecords(files, log, now))
 	restDoor := api.New(api.Options{
 		Store:  files,
-		Bucket: cfg.BucketName, Budget: api.NewBudget(cfg.UploadBufferBytes),
-		Policy: a.policy, Callers: callers,
+		Bucket: cfg.BucketName, Budget: a.budget,
+		Policy: rules, Callers: callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
 		},
-		Health: a.monitor.Check, Degraded: a.redis.Err, Ready: a.monitor.Err,
+		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
 		Links:  links,
@@ -120,9 +159,9 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		Records: files, IdempotencyKey: a.keys.shared("idempotency"), Now: now, Random: rand.Reader, Log: log,
 	})
 	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
-		return policy.LimitByAddress(addresses, addressRate, cfg.TrustedProxies, fail)(next)
+		return policy.LimitByAddress(a.addresses, addressRate, cfg.TrustedProxies, fail)(next)
 	}
-	a.handler = chain(
+	handler := chain(
 		doors{
 			domains: cfg.Domains,
 			// Outside of the limit, so that a page can read that refusal too.
@@ -135,10 +174,18 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		// with each byte that they read and write. Draining a refused body has
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
-		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls, traffic.Handler,
+		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls, a.traffic.Handler,
 	)
-	a.admin = adminHandler(a.monitor, a.redis.Err)
+	a.current.Store(&doorsInForce{Handler: handler, config: cfg})
 	return nil
+}
+
+// restStore holds the files of the REST door.
+func (a *app) restStore(cfg *config.Config, gate *verify.Gate, log zerolog.Logger) *api.Store {
+	return &api.Store{
+		Client: a.client, Bucket: cfg.BucketName, Cache: a.metadata,
+		FullObjectChecksum: true, Tags: true, PublicURL: cfg.PublicEndpointURL, Gate: gate, Log: log,
+	}
 }
 
 // openBackend makes the client for the store of the settings. With settings
