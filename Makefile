@@ -28,6 +28,8 @@ test-minio: minio ## the same tests with a real MinIO server as the backend
 
 test-clients: build minio ## real S3 clients directly and through the gateway, on MinIO and the embedded store
 	@tests/clients/install.sh
+	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
+	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient' ./cmd/s3gateway
 	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
 
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)

@@ -13,7 +13,8 @@
 //
 // Both are no-ops where nothing is to be drained: a request without a body, a
 // body that was read to its end, HTTP/2 (a stream is closed on its own), and a
-// client that waits for 100 Continue and was never asked for its body.
+// client that waits for 100 Continue, was never asked for its body and does not
+// send it.
 package drain
 
 import (
@@ -31,6 +32,10 @@ import (
 const (
 	MaxBytes = 8 << 20
 	MaxTime  = 2 * time.Second
+	// awaitTime is how long a client that said it waits for 100 Continue, and was
+	// never asked, may show that it does not wait: RFC 9110 section 10.1.1 lets
+	// it send at any time, and Go's does so at once.
+	awaitTime = 200 * time.Millisecond
 )
 
 // serverDrains is what net/http itself reads of a body behind a handler; a
@@ -73,7 +78,8 @@ func Body(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rc := http.NewResponseController(w)
-	if rc.Flush() != nil || awaitsContinue(r) {
+	waits := awaitsContinue(r) // reading asks for nothing any more: the answer is out
+	if rc.Flush() != nil || waits && !sends(rc, r) {
 		return
 	}
 	// A client that trickles must not hold the handler: without a deadline
@@ -81,18 +87,30 @@ func Body(w http.ResponseWriter, r *http.Request) {
 	if rc.SetReadDeadline(time.Now().Add(MaxTime)) != nil {
 		return
 	}
-	defer interrupt(rc)()
+	defer interrupt(rc, MaxTime)()
 	_, _ = io.CopyN(io.Discard, source(r), MaxBytes)
 }
 
-// interrupt ends every read of the connection from MaxTime on, until the
+// sends reports whether a client that said it would wait sends its body all the
+// same.
+func sends(rc *http.ResponseController, r *http.Request) bool {
+	if rc.SetReadDeadline(time.Now().Add(awaitTime)) != nil {
+		return false
+	}
+	defer interrupt(rc, awaitTime)()
+	var first [1]byte
+	n, _ := source(r).Read(first[:])
+	return n > 0
+}
+
+// interrupt ends every read of the connection from a time on, until the
 // function that it gives is called. The deadline alone is not enough: a wrapper
 // of the body may move it on with each read.
-func interrupt(rc *http.ResponseController) (stop func()) {
+func interrupt(rc *http.ResponseController, after time.Duration) (stop func()) {
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		timer := time.NewTimer(MaxTime)
+		timer := time.NewTimer(after)
 		defer timer.Stop()
 		for {
 			select {

@@ -162,3 +162,25 @@ func TestAConnectionIsKeptWhenTheBodyWasRead(t *testing.T) {
 		t.Error("the connection was closed for nothing")
 	}
 }
+
+// Go's client sends its body at once unless it was told how long to wait.
+func TestAClientThatSaysItWaitsAndDoesNotReadsItsRefusal(t *testing.T) {
+	srv := serve(t, drain.Middleware(refuse(0)))
+	for range 10 {
+		r, err := http.NewRequestWithContext(t.Context(), "PUT", srv.URL, bytes.NewReader(make([]byte, 6<<20)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Expect", "100-continue")
+		client := &http.Transport{} // ExpectContinueTimeout 0
+		resp, err := client.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		client.CloseIdleConnections()
+		if resp.StatusCode != 413 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+}

@@ -7,10 +7,12 @@ cd "$(dirname "$0")"
 
 # program:package pairs; /usr/bin/python3 must see Debian's own boto3.
 missing=""
-for pair in /usr/bin/aws:awscli s3cmd:s3cmd rclone:rclone restic:restic s3fs:s3fs fusermount:fuse node:nodejs npm:npm; do
+for pair in /usr/bin/aws:awscli s3cmd:s3cmd rclone:rclone restic:restic s3fs:s3fs fusermount:fuse node:nodejs npm:npm chromium:chromium curl:curl; do
 	command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 /usr/bin/python3 -c 'import boto3' 2>/dev/null || missing="$missing python3-boto3"
+
+python3 -c 'import requests' 2>/dev/null || missing="$missing python3-requests"
 
 if [ -n "$missing" ]; then
 	if ! command -v apt-get >/dev/null; then
@@ -27,8 +29,10 @@ fi
 
 if command -v npm >/dev/null; then
 	# Again only when the lock file is not the one that was installed.
-	if ! cmp -s js/package-lock.json js/node_modules/.installed; then
-		(cd js && npm ci --silent --no-progress)
-		cp js/package-lock.json js/node_modules/.installed
-	fi
+	for folder in js browser; do
+		if ! cmp -s $folder/package-lock.json $folder/node_modules/.installed; then
+			(cd $folder && npm ci --silent --no-progress)
+			cp $folder/package-lock.json $folder/node_modules/.installed
+		fi
+	done
 fi
