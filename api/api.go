@@ -60,6 +60,11 @@ type Options struct {
 	CORSAllowedOrigins []string
 	// Region is the scope of the links' signatures.
 	Region string
+	// Resumable keeps the states of resumable uploads in its bucket, which is
+	// Store's; nil offers none. UploadLocks are those of its uploads; nil holds
+	// within this process.
+	Resumable   *Store
+	UploadLocks UploadLocks
 	// Budget bounds the buffers of all uploads together; nil is no bound.
 	Budget *Budget
 	// CursorKey authenticates list cursors. Replicas share it.
@@ -93,6 +98,9 @@ func New(o Options) http.Handler {
 	}
 	if o.UploadExpiry <= 0 {
 		o.UploadExpiry = defaultExpiry
+	}
+	if o.UploadLocks == nil {
+		o.UploadLocks = &localLocks{}
 	}
 	d := &door{Options: o, prefix: newPrefix(o.UploadPrefix), log: o.Log}
 	return drain.Middleware(d.cors(d.router()))

@@ -29,7 +29,10 @@ func (b body) Read(p []byte) (int, error) {
 }
 
 func bodyError(err error) error {
+	var own *gateway.Error
 	switch {
+	case errors.As(err, &own):
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return gateway.Errorf(gateway.RequestTimeout, "The upload stood still for too long.").Because(err)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, http.ErrBodyReadAfterClose):

@@ -50,7 +50,7 @@ func newBoth(t *testing.T, maxSize int64, types []string, change ...func(*Option
 	rules := &policy.Policy{MaxFileSize: maxSize, Types: allowed, UploadPrefix: "uploads"}
 	b := newBench(t, append([]func(*Options){func(o *Options) {
 		store := NewStore(client, bucket, metadata)
-		o.Store, o.Records, o.IdempotencyKey = store, store, []byte("idempotency key")
+		o.Store, o.Resumable, o.Records, o.IdempotencyKey = store, store, store, []byte("idempotency key")
 		o.Bucket, o.Now, o.Budget = bucket, time.Now, NewBudget(64<<20)
 		o.Policy, o.Callers, o.Auth = rules, callers, &policy.RESTAuth{Mode: policy.AuthRequired, Callers: callers}
 	}}, change...)...)

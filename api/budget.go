@@ -117,3 +117,38 @@ func (b *Budget) partSize(number int) int64 {
 	}
 	return size
 }
+
+const (
+	// statePart is the size of the parts of a resumable upload, of which less
+	// than one is kept with its state: the smallest that S3 takes.
+	statePart = 5 << 20
+	stateStep = 1 << 20
+)
+
+// fixedPart is the size of the parts of a resumable upload of a known length:
+// 5 MiB, or as many whole MiB as 10,000 parts need. 0 stands for a length that
+// is not known (-1), whose parts grow. It fails when no buffer holds such a part.
+func (b *Budget) fixedPart(length int64) (int64, error) {
+	if length < 0 {
+		return 0, nil
+	}
+	size := max(statePart, (length/(maxParts-1)+stateStep)/stateStep*stateStep)
+	if size > b.largestPart() {
+		return 0, gateway.Errorf(gateway.EntityTooLarge, "The file has more than %d parts of the largest size (UPLOAD_BUFFER_BYTES).", maxParts)
+	}
+	return size, nil
+}
+
+// growingPart is the size of a part by its number, as partSize has it, but from
+// 5 MiB on.
+func (b *Budget) growingPart(number int) int64 {
+	const step, every = 11 << 20, 100
+	return min(statePart+int64(number-1)/every*step, b.largestPart())
+}
+
+func (b *Budget) largestPart() int64 {
+	if b == nil {
+		return maxSinglePut
+	}
+	return max(b.total/2, firstPart)
+}

@@ -202,6 +202,16 @@ type bench struct {
 	mu    sync.Mutex
 	rec   []*gateway.Record
 	door  http.Handler
+
+	options Options // of the door
+}
+
+// change makes the door anew, as another replica over the same store would be.
+func (b *bench) change(f func(*Options)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f(&b.options)
+	b.door = New(b.options)
 }
 
 func newBench(t *testing.T, change ...func(*Options)) *bench {
@@ -211,7 +221,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	for _, c := range change {
 		c(&o)
 	}
-	b.door = New(o)
+	b.door, b.options = New(o), o
 	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: 10, Now: func() time.Time { return testTime }, StreamNow: time.Now})
 	b.srv = httptest.NewServer(traffic.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := &gateway.Record{}

@@ -76,10 +76,14 @@ func (d *door) fileURL(r *http.Request, id string) string {
 	if d.CDNBaseURL != nil {
 		return strings.TrimSuffix(d.CDNBaseURL.String(), "/") + "/" + signer.EncodePath(id)
 	}
-	path := Root + "/download/" + idPath(id)
 	if d.Links != nil {
 		return d.Store.URL(id).String()
 	}
+	return d.absolute(r, Root+"/download/"+idPath(id))
+}
+
+// absolute is the URL of a path of this door, or the path alone.
+func (d *door) absolute(r *http.Request, path string) string {
 	base := d.publicURL(r)
 	if base == nil {
 		return path

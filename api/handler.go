@@ -53,7 +53,8 @@ func clientGone(r *http.Request, err error) bool {
 		return true
 	}
 	left := r.Context().Err() != nil && errors.Is(context.Cause(r.Context()), context.Canceled)
-	return left && gateway.CodeOf(err) != gateway.RequestTimeout
+	code := gateway.CodeOf(err)
+	return left && code != gateway.RequestTimeout && code != uploadLocked
 }
 
 // answer knows whether the response began.

@@ -109,13 +109,15 @@ func (m *multipartUpload) uploadParts(ctx context.Context, buf *buffer) (err err
 func (m *multipartUpload) uploadPart(ctx context.Context, number int, body []byte) error {
 	m.sha.Write(body)
 	m.size += int64(len(body))
+	if m.FullObjectChecksum {
+		m.crc64.Write(body)
+	}
 	part := types.CompletedPart{PartNumber: aws.Int32(int32(number))}
 	req := backend.Request{
 		Method: http.MethodPut, Bucket: m.Bucket, Key: m.key, Header: http.Header{},
 		Query: []signer.Param{{Key: "partNumber", Value: strconv.Itoa(number)}, {Key: "uploadId", Value: m.id}},
 	}
 	if m.FullObjectChecksum {
-		m.crc64.Write(body)
 		h := crc64nvme.New()
 		h.Write(body)
 		part.ChecksumCRC64NVME = aws.String(crc64Of(h))

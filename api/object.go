@@ -59,6 +59,9 @@ type PutOptions struct {
 	// Exact says that AtMost is the body's length, so that nothing of it needs
 	// to be kept.
 	Exact bool
+	// New refuses to replace an object (If-None-Match: *). Only a single
+	// PutObject goes by it.
+	New bool
 	// Budget is where the buffers come from; nil is no bound.
 	Budget *Budget
 	// Now is the time of the upload, where the backend does not tell its own.

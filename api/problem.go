@@ -66,6 +66,11 @@ var kinds = map[gateway.Code]kind{
 	gateway.NameNotAllowed:               {http.StatusUnprocessableEntity, "File name not allowed"},
 	gateway.NoSuchBucket:                 {http.StatusServiceUnavailable, "Storage not available"},
 	gateway.NoSuchKey:                    {http.StatusNotFound, "File not found"},
+	offsetMismatch:                       {http.StatusConflict, "Wrong offset"},
+	uploadUnfinished:                     {http.StatusConflict, "Upload not finished"},
+	uploadLocked:                         {http.StatusLocked, "Upload locked"},
+	uploadExpired:                        {http.StatusGone, "Upload expired"},
+	chunkMismatch:                        {460, "Checksum mismatch"}, // tus, section "Checksum"
 	noSuchRoute:                          {http.StatusNotFound, "Not found"},
 	gateway.NoSuchUpload:                 {http.StatusNotFound, "Upload not found"},
 	gateway.NotAcceptable:                {http.StatusNotAcceptable, "Not acceptable"},

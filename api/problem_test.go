@@ -19,7 +19,7 @@ func writeTo(t *testing.T, err error) reply {
 }
 
 func TestEveryCodeHasAStatusAndATitle(t *testing.T) {
-	for _, code := range append(gateway.Codes(), noSuchRoute) {
+	for _, code := range append(gateway.Codes(), noSuchRoute, offsetMismatch, uploadUnfinished, uploadLocked, uploadExpired, chunkMismatch) {
 		k, ok := kinds[code]
 		if !ok || k.status < 400 || k.status > 599 || k.title == "" {
 			t.Errorf("%s: %+v", code, k)

@@ -27,6 +27,8 @@ type route struct {
 	path string // below Root; {id:.*} is what mux matches there
 	// methods are the operations by method; HEAD goes where GET goes.
 	methods map[string]operation
+	// tus adds the protocol's version to every answer.
+	tus bool
 }
 
 // operation is a handler with its name in logs and metrics.
@@ -41,21 +43,31 @@ type operation struct {
 // took: an id to delete, or a path that does not exist.
 func (d *door) routes() []route {
 	return []route{
-		{"/direct", map[string]operation{
+		{path: "/direct", methods: map[string]operation{
 			"POST": {name: opDirect, handle: acceptsJSON(d.direct)},
 			"PUT":  {name: opDirect, handle: acceptsJSON(d.direct)}}},
-		{"/presigned", map[string]operation{"POST": {name: opPresign, handle: acceptsJSON(d.presignUpload)}}},
-		{"/complete/{id:.*}", map[string]operation{"POST": {name: "CompleteUpload", handle: acceptsJSON(d.complete)}}},
-		{"/copy", map[string]operation{"POST": {name: "CopyFile", handle: acceptsJSON(withoutIdempotency(d.copyFile))}}},
-		{"/delete", map[string]operation{"POST": {name: "DeleteFiles", handle: acceptsJSON(d.deleteBatch)}}},
-		{"/list", map[string]operation{"GET": {name: "ListFiles", handle: acceptsJSON(d.list)}}},
-		{"/health", map[string]operation{"GET": {name: "Health", handle: d.health, public: true}}},
-		{"/download/{id:.*}" + linkSuffix, map[string]operation{"GET": {name: "PresignDownload", handle: acceptsJSON(d.presignDownload)}}},
-		{"/download/{id:.*}", map[string]operation{"GET": {name: "DownloadFile", handle: d.download}}},
-		{"/metadata/{id:.*}", map[string]operation{
+		{path: "/resumable", tus: true, methods: map[string]operation{
+			"OPTIONS": {name: "ResumableOptions", handle: d.tusOptions, public: true},
+			"POST":    {name: "CreateUpload", handle: d.tus(d.tusCreate)}}},
+		{path: "/resumable/{id:.*}", tus: true, methods: map[string]operation{
+			"OPTIONS": {name: "ResumableOptions", handle: d.tusOptions, public: true},
+			"HEAD":    {name: "UploadOffset", handle: d.tus(d.tusHead)},
+			"GET":     {name: "UploadedFile", handle: acceptsJSON(d.tusGet)},
+			"PATCH":   {name: "ResumeUpload", handle: d.tus(d.tusPatch)},
+			"POST":    {name: "ResumeUpload", handle: d.tus(d.tusOverride)},
+			"DELETE":  {name: "TerminateUpload", handle: d.tus(d.tusTerminate)}}},
+		{path: "/presigned", methods: map[string]operation{"POST": {name: opPresign, handle: acceptsJSON(d.presignUpload)}}},
+		{path: "/complete/{id:.*}", methods: map[string]operation{"POST": {name: "CompleteUpload", handle: acceptsJSON(d.complete)}}},
+		{path: "/copy", methods: map[string]operation{"POST": {name: "CopyFile", handle: acceptsJSON(withoutIdempotency(d.copyFile))}}},
+		{path: "/delete", methods: map[string]operation{"POST": {name: "DeleteFiles", handle: acceptsJSON(d.deleteBatch)}}},
+		{path: "/list", methods: map[string]operation{"GET": {name: "ListFiles", handle: acceptsJSON(d.list)}}},
+		{path: "/health", methods: map[string]operation{"GET": {name: "Health", handle: d.health, public: true}}},
+		{path: "/download/{id:.*}" + linkSuffix, methods: map[string]operation{"GET": {name: "PresignDownload", handle: acceptsJSON(d.presignDownload)}}},
+		{path: "/download/{id:.*}", methods: map[string]operation{"GET": {name: "DownloadFile", handle: d.download}}},
+		{path: "/metadata/{id:.*}", methods: map[string]operation{
 			"GET":   {name: "FileMetadata", handle: acceptsJSON(d.metadata)},
 			"PATCH": {name: "ChangeFile", handle: acceptsJSON(d.patch)}}},
-		{"/{id:.*}", map[string]operation{"DELETE": {name: "DeleteFile", handle: d.delete}}},
+		{path: "/{id:.*}", methods: map[string]operation{"DELETE": {name: "DeleteFile", handle: d.delete}}},
 	}
 }
 
@@ -94,13 +106,17 @@ func (d *door) dispatch(rt route) http.Handler {
 			h = d.adapt(d.record(op.name, op.handle))
 		}
 		byMethod[method] = h
-		if method == http.MethodGet {
-			byMethod[http.MethodHead] = h
-		}
 	}
-	allow := strings.Join(append(slices.Sorted(maps.Keys(byMethod)), http.MethodOptions), ", ")
+	if _, own := byMethod[http.MethodHead]; !own && byMethod[http.MethodGet] != nil {
+		byMethod[http.MethodHead] = byMethod[http.MethodGet]
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(byMethod)), func(m string) bool { return m == http.MethodOptions })
+	allow := strings.Join(append(names, http.MethodOptions), ", ")
 	refuse := d.adapt(d.record("Unknown", d.wrongMethod(rt, allow)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rt.tus {
+			w.Header().Set("Tus-Resumable", tusVersion)
+		}
 		if h, ok := byMethod[r.Method]; ok {
 			h.ServeHTTP(w, r)
 			return
@@ -159,7 +175,9 @@ func (d *door) cors(next http.Handler) http.Handler {
 		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
-			"Idempotency-Replayed", "Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache"},
+			"Idempotency-Replayed", "Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache", "X-File-Id", "X-File-Url",
+			"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset",
+			"Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Expires"},
 		MaxAge: 600,
 	}).Handler(next)
 }

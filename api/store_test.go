@@ -54,6 +54,7 @@ func newReal(t *testing.T, maxSize int64, change ...func(*Store)) *real {
 	busy := &atomic.Int64{}
 	b := newBench(t, func(o *Options) {
 		o.Store, o.Bucket, o.Now, o.Budget = store, bucket, time.Now, NewBudget(64<<20)
+		o.Resumable = store
 		o.Policy = &policy.Policy{MaxFileSize: maxSize, Types: policy.AnyType(), UploadPrefix: "uploads"}
 	})
 	inner := b.srv.Config.Handler

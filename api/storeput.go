@@ -17,9 +17,14 @@ import (
 // single PutObject with its SHA-256 in front of it, a longer one is a multipart
 // upload whose Complete is sent after the body's end.
 func (s *Store) Put(ctx context.Context, key string, body io.Reader, o PutOptions) (Object, error) {
+	return s.changing(key, func() (Object, error) { return s.put(ctx, key, body, o) })
+}
+
+// changing announces a change of an object to the cache, and ends it there.
+func (s *Store) changing(key string, write func() (Object, error)) (Object, error) {
 	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
 	defer change.Done(false)
-	stored, err := s.put(ctx, key, body, o)
+	stored, err := write()
 	// A refusal, ours or the backend's, is an outcome; silence is none.
 	change.Done(err == nil || kindOf(gateway.AsError(err)).status < 500)
 	return stored, err
@@ -99,15 +104,25 @@ func (s *Store) putWhole(ctx context.Context, key string, body []byte, o PutOpti
 }
 
 // send makes a request out of memory, which can be sent again, and gives the
-// headers of a successful answer.
-func (s *Store) send(ctx context.Context, req backend.Request, body []byte) (http.Header, error) {
+// headers of a successful answer. The body is the pieces one after another.
+func (s *Store) send(ctx context.Context, req backend.Request, pieces ...[]byte) (http.Header, error) {
 	// The transport may still read a body whose answer came early, while the
 	// buffer is already another upload's.
-	loan := &loan{bytes: body}
-	defer loan.end()
-	req.Length = int64(len(body))
-	req.GetBody = func() (io.ReadCloser, error) { return loan.reader(), nil }
-	req.Body = loan.reader()
+	loans := make([]*loan, len(pieces))
+	for i, piece := range pieces {
+		loans[i] = &loan{bytes: piece}
+		defer loans[i].end()
+		req.Length += int64(len(piece))
+	}
+	again := func() io.ReadCloser {
+		readers := make([]io.Reader, len(loans))
+		for i, l := range loans {
+			readers[i] = l.reader()
+		}
+		return io.NopCloser(io.MultiReader(readers...))
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return again(), nil }
+	req.Body = again()
 	resp, err := s.Client.Do(ctx, req)
 	if err != nil {
 		return nil, err
@@ -123,6 +138,9 @@ func (s *Store) send(ctx context.Context, req backend.Request, body []byte) (htt
 // objectHeader is what is kept with an object, the mark of the gateway too.
 func (s *Store) objectHeader(key string, o PutOptions) (http.Header, error) {
 	h := http.Header{"Content-Type": {o.ContentType}}
+	if o.New {
+		h.Set("If-None-Match", "*")
+	}
 	if o.Filename != "" {
 		h.Set(filenameMeta, escapeName(o.Filename))
 	}

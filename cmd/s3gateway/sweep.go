@@ -56,3 +56,16 @@ func sweepRecords(files *api.Store, log zerolog.Logger, now func() time.Time) fu
 		}
 	}
 }
+
+// sweepUploads removes resumable uploads that have expired.
+func sweepUploads(files *api.Store, log zerolog.Logger, now func() time.Time) func(context.Context) {
+	return func(ctx context.Context) {
+		n, err := files.SweepUploads(ctx, now())
+		if err != nil && ctx.Err() == nil {
+			log.Warn().Err(err).Msg("expired uploads could not be removed; it is tried again")
+		}
+		if n > 0 {
+			log.Info().Int("uploads", n).Msg("expired uploads were removed")
+		}
+	}
+}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"slices"
@@ -63,6 +65,21 @@ var ways = []way{
 	{"file of unknown length to the upload API", []string{"PUT /direct"}, func(w *world, key, contentType string, body []byte) refusal {
 		return w.putRaw(key, contentType, body, false)
 	}},
+	{"resumable upload in one chunk", []string{"POST /resumable", "PATCH /resumable/{id:.*}"}, func(w *world, key, contentType string, body []byte) refusal {
+		return w.putResumable(key, contentType, body, len(body), "PATCH", "Upload-Length", strconv.Itoa(len(body)))
+	}},
+	{"resumable upload in small chunks", []string{"POST /resumable", "PATCH /resumable/{id:.*}"}, func(w *world, key, contentType string, body []byte) refusal {
+		return w.putResumable(key, contentType, body, len(body)/7, "PATCH", "Upload-Length", strconv.Itoa(len(body)))
+	}},
+	{"resumable upload of unknown length", []string{"POST /resumable", "PATCH /resumable/{id:.*}"}, func(w *world, key, contentType string, body []byte) refusal {
+		return w.putResumable(key, contentType, body, len(body)/2, "PATCH", "Upload-Defer-Length", "1")
+	}},
+	{"resumable upload by POST alone", []string{"POST /resumable/{id:.*}"}, func(w *world, key, contentType string, body []byte) refusal {
+		return w.putResumable(key, contentType, body, len(body)/2, "POST", "Upload-Length", strconv.Itoa(len(body)))
+	}},
+	{"resumable upload with its creation", []string{"POST /resumable"}, func(w *world, key, contentType string, body []byte) refusal {
+		return w.putResumable(key, contentType, body, 0, "", "Upload-Length", strconv.Itoa(len(body)))
+	}},
 	{"link of the upload API", []string{"POST /presigned"}, (*world).putByLink},
 	{"form of the upload API", []string{"POST /presigned"}, (*world).putByLinkForm},
 	{"copy by the upload API", []string{"POST /copy"}, func(w *world, key, contentType string, body []byte) refusal {
@@ -87,6 +104,11 @@ var bytesElsewhere = map[string]string{
 	"POST /complete/{id:.*}": "answers for a file that came by a link",
 	"POST /delete":           "takes away",
 	"DELETE /{id:.*}":        "takes away",
+
+	"OPTIONS /resumable":         "tells what is offered",
+	"OPTIONS /resumable/{id:.*}": "tells what is offered",
+	"HEAD /resumable/{id:.*}":    "tells the offset",
+	"DELETE /resumable/{id:.*}":  "takes away",
 }
 
 // A new operation that writes and has no row above fails here.
@@ -237,6 +259,43 @@ func (w *world) putRaw(key, contentType string, body []byte, sized bool) refusal
 		r.ContentLength = int64(len(body))
 	}
 	return problemRefusal(w.t, do(w.t, r))
+}
+
+// putResumable sends a file by tus, in chunks of a size, the first of which is the
+// creation's when method is empty. A refused upload must not be there any more.
+func (w *world) putResumable(key, contentType string, body []byte, size int, method string, lengthName, length string) refusal {
+	encoded := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	const chunked = "application/offset+octet-stream"
+	create := newRequest(w.t, "POST", w.rest("resumable"), nil, "Tus-Resumable", "1.0.0", lengthName, length,
+		"Upload-Metadata", "filename "+encoded(key)+",filetype "+encoded(contentType))
+	if method == "" {
+		create.Body, create.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		create.Header.Set("Content-Type", chunked)
+	}
+	a := do(w.t, create)
+	if a.status != 201 {
+		return problemRefusal(w.t, a)
+	}
+	at := w.url + a.header.Get("Location")[strings.Index(a.header.Get("Location"), "/api/"):]
+	for from := 0; from < len(body) && method != ""; {
+		to := min(from+size, len(body))
+		r := newRequest(w.t, method, at, bytes.NewReader(body[from:to]), "Tus-Resumable", "1.0.0", "Content-Type", chunked,
+			"Upload-Offset", strconv.Itoa(from), "X-HTTP-Method-Override", "PATCH")
+		if to == len(body) {
+			r.Header.Set("Upload-Length", strconv.Itoa(to))
+		}
+		if a := do(w.t, r); a.status != 204 {
+			if head := do(w.t, newRequest(w.t, "HEAD", at, nil, "Tus-Resumable", "1.0.0")); head.status != 404 {
+				w.t.Errorf("the refused upload is still there: %d", head.status)
+			}
+			return problemRefusal(w.t, a)
+		}
+		from = to
+	}
+	if a := do(w.t, newRequest(w.t, "DELETE", at, nil, "Tus-Resumable", "1.0.0")); a.status != 204 {
+		w.t.Errorf("end of the upload: %d %s", a.status, a.body)
+	}
+	return refusal{}
 }
 
 const copySource = "uploads/2027/01/31/0c2b3f5e-9d1a-4b7c-8e2f-0123456789ab-source.png"

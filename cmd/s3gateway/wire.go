@@ -45,12 +45,13 @@ type app struct {
 // lasting are what a change of the configuration leaves as it is: what is
 // counted and remembered, and what leads to the backend.
 type lasting struct {
-	metadata  *cache.Metadata
-	traffic   *policy.Traffic
-	addresses *policy.Limiter
-	budget    *api.Budget
-	log       zerolog.Logger
-	now       func() time.Time
+	metadata    *cache.Metadata
+	traffic     *policy.Traffic
+	addresses   *policy.Limiter
+	budget      *api.Budget
+	uploadLocks api.UploadLocks
+	log         zerolog.Logger
+	now         func() time.Time
 }
 
 // doorsInForce are the doors under one configuration. A request goes through
@@ -95,9 +96,10 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		traffic: policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now,
 			Buckets: a.redis.buckets, Flights: a.redis.flights}),
 		addresses: policy.NewLimiter(limiterEntries, now, a.redis.buckets),
-		budget:    api.NewBudget(cfg.UploadBufferBytes), log: log, now: now,
+		budget:    api.NewBudget(cfg.UploadBufferBytes), uploadLocks: api.NewUploadLocks(), log: log, now: now,
 	}
-	a.sweepers = append(a.sweepers, sweepRecords(a.restStore(cfg, nil, log), log, now))
+	files := a.restStore(cfg, nil, log)
+	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now))
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
 	a.admin = adminHandler(a.monitor, a.degraded)
 	return a.use(cfg)
@@ -145,7 +147,7 @@ func (a *app) use(cfg *config.Config) error {
 		Log:  log,
 	}
 	restDoor := api.New(api.Options{
-		Store:  files,
+		Store: files, Resumable: files, UploadLocks: a.uploadLocks,
 		Bucket: cfg.BucketName, Budget: a.budget,
 		Policy: rules, Callers: callers,
 		Auth: &policy.RESTAuth{
