@@ -9,11 +9,13 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/drain"
 	"github.com/codeguardians/s3gateway/policy"
 )
 
@@ -151,30 +153,48 @@ func recoverPanics(log zerolog.Logger) middleware {
 // not requests: an upload may last as long as it moves.
 const stallTimeout = 60 * time.Second
 
-// guardStalls moves the connection's deadlines on with each byte.
-func guardStalls(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rc := http.NewResponseController(w)
-		// The deadline of this connection's last request is still set.
-		_ = rc.SetWriteDeadline(time.Time{})
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &movingBody{ReadCloser: r.Body, rc: rc}
-		}
-		next.ServeHTTP(&movingWriter{ResponseWriter: w, rc: rc}, r)
-	})
+// guardStalls moves the connection's deadlines on with each byte: a client may
+// pause for so long.
+func guardStalls(pause time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			// The deadline of this connection's last request is still set.
+			_ = rc.SetWriteDeadline(time.Time{})
+			var body *movingBody
+			if r.Body != nil && r.Body != http.NoBody {
+				body = &movingBody{ReadCloser: r.Body, rc: rc, pause: pause}
+				r.Body = body
+			}
+			next.ServeHTTP(&movingWriter{ResponseWriter: w, rc: rc, pause: pause}, r)
+			if body != nil && !body.over.Load() && r.ProtoMajor == 1 {
+				// net/http reads what is left of the body before it sends the
+				// answer, and would wait for it without end.
+				_ = rc.SetReadDeadline(time.Now().Add(min(pause, drain.MaxTime)))
+				_ = rc.SetWriteDeadline(time.Now().Add(drain.MaxTime + pause))
+			}
+		})
+	}
 }
 
 type movingBody struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc    *http.ResponseController
+	pause time.Duration
+	over  atomic.Bool // its end or an error was read
 }
 
-// Read allows each read its time. After the last one the deadline is lifted:
+// Read allows each read its time. After the last byte the deadline is lifted:
 // net/http goes on reading in the background to notice a client that leaves.
+// After an error it stays, so that net/http does not wait for the rest.
 func (b *movingBody) Read(p []byte) (int, error) {
-	_ = b.rc.SetReadDeadline(time.Now().Add(stallTimeout))
+	_ = b.rc.SetReadDeadline(time.Now().Add(b.pause))
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if err == nil {
+		return n, nil
+	}
+	b.over.Store(true)
+	if errors.Is(err, io.EOF) {
 		_ = b.rc.SetReadDeadline(time.Time{})
 	}
 	return n, err
@@ -182,7 +202,8 @@ func (b *movingBody) Read(p []byte) (int, error) {
 
 type movingWriter struct {
 	http.ResponseWriter
-	rc *http.ResponseController
+	rc    *http.ResponseController
+	pause time.Duration
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -190,6 +211,6 @@ func (w *movingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Write allows each write its time.
 func (w *movingWriter) Write(p []byte) (int, error) {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(stallTimeout))
+	_ = w.rc.SetWriteDeadline(time.Now().Add(w.pause))
 	return w.ResponseWriter.Write(p)
 }

@@ -176,7 +176,7 @@ func (a *app) use(cfg *config.Config) error {
 		// with each byte that they read and write. Draining a refused body has
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
-		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls, a.traffic.Handler,
+		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls(stallTimeout), a.traffic.Handler,
 	)
 	a.current.Store(&doorsInForce{Handler: handler, config: cfg})
 	return nil
