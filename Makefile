@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: redis help run build test test-minio test-clients check minio fuzz bench clean
+.PHONY: test-rates redis help run build test test-minio test-clients check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -36,6 +36,9 @@ minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minut
 $(MINIO): tools/minio/go.mod tools/minio/go.sum
 	@echo "building MinIO from its Go module; this takes about five minutes, once"
 	cd tools/minio && $(GO) build -mod=readonly -o ../../$(MINIO) github.com/minio/minio
+
+test-rates: ## configured rates against achieved ones, with one replica and with three (four minutes)
+	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -timeout $(TIMEOUT) -run TestMeasured ./cmd/s3gateway
 
 redis: ## install Debian's redis-server, which the tests of replicas use
 	@command -v redis-server >/dev/null || { \

@@ -128,6 +128,8 @@ func (r *Redis) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-renew.C:
+			// Who asks nothing would not notice that it went.
+			_ = r.call(ctx, func(ctx context.Context) error { return r.client.Ping(ctx).Err() })
 			r.renewFlights(ctx)
 		case <-r.goneWrong():
 			r.comeBack(ctx)

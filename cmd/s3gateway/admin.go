@@ -11,7 +11,7 @@ import (
 // adminHandler serves what an orchestrator asks: /livez is about the process,
 // /readyz about whether requests would be served. It is so too while degraded
 // gives a reason why not everything is as it should be.
-func adminHandler(monitor *backend.Monitor, degraded func() error) http.Handler {
+func adminHandler(monitor *backend.Monitor, degraded func() error, metrics http.Handler) http.Handler {
 	router := mux.NewRouter()
 	router.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) {
 		answerText(w, http.StatusOK, "ok\n")
@@ -27,6 +27,7 @@ func adminHandler(monitor *backend.Monitor, degraded func() error) http.Handler 
 		}
 		answerText(w, http.StatusOK, "ok\n")
 	}).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/metrics", metrics).Methods(http.MethodGet)
 	return router
 }
 

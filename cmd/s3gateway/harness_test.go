@@ -50,13 +50,17 @@ type world struct {
 // clock stands still until a test moves it, and begins at the real time: the
 // SDK signs with that.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	live bool // it runs as time does
 }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.live {
+		return time.Now()
+	}
 	return c.now
 }
 
@@ -134,6 +138,7 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 	if err := a.monitor.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	w.app = a
 	t.Cleanup(func() { a.close() })
 	w.serve(cfg, log, a.handler)
 	w.before = store.Snapshot(t, w.bucket)

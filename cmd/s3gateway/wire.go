@@ -50,6 +50,7 @@ type lasting struct {
 	addresses   *policy.Limiter
 	budget      *api.Budget
 	uploadLocks api.UploadLocks
+	counted     *metrics
 	log         zerolog.Logger
 	now         func() time.Time
 }
@@ -96,12 +97,12 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		traffic: policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now,
 			Buckets: a.redis.buckets, Flights: a.redis.flights}),
 		addresses: policy.NewLimiter(limiterEntries, now, a.redis.buckets),
-		budget:    api.NewBudget(cfg.UploadBufferBytes), uploadLocks: api.NewUploadLocks(), log: log, now: now,
+		budget:    api.NewBudget(cfg.UploadBufferBytes), uploadLocks: api.NewUploadLocks(), counted: newMetrics(a.redis), log: log, now: now,
 	}
 	files := a.restStore(cfg, nil, log)
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now))
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
-	a.admin = adminHandler(a.monitor, a.degraded)
+	a.admin = adminHandler(a.monitor, a.degraded, a.counted.handler())
 	return a.use(cfg)
 }
 
@@ -176,7 +177,7 @@ func (a *app) use(cfg *config.Config) error {
 		// with each byte that they read and write. Draining a refused body has
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
-		recordRequests(log, now, cfg.TrustedProxies), recoverPanics(log), drain.Middleware, guardStalls(stallTimeout), a.traffic.Handler,
+		recordRequests(log, now, cfg.TrustedProxies), a.counted.count, recoverPanics(log), drain.Middleware, guardStalls(stallTimeout), a.traffic.Handler,
 	)
 	a.current.Store(&doorsInForce{Handler: handler, config: cfg})
 	return nil

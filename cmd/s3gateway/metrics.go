@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"io"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// metrics are what /metrics shows. Labels have few values: no key, no address,
+// no caller is one.
+type metrics struct {
+	registry  *prometheus.Registry
+	codes     map[gateway.Code]bool
+	requests  *prometheus.CounterVec
+	refusals  *prometheus.CounterVec
+	bytes     *prometheus.CounterVec
+	cache     *prometheus.CounterVec
+	inFlight  prometheus.Gauge
+	durations *prometheus.HistogramVec
+}
+
+func newMetrics(redis *sharing) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "s3gateway", Name: name, Help: help}, labels)
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(), codes: map[gateway.Code]bool{},
+		requests: counter("requests_total", "Requests that were answered, by HTTP status.", "door", "operation", "status"),
+		refusals: counter("refusals_total", "Requests that were refused or failed, by error code.", "door", "code"),
+		bytes:    counter("bytes_total", "Bytes of bodies: in are requests', out answers'.", "door", "direction"),
+		cache:    counter("cache_requests_total", "Answers that the metadata cache could have given.", "result"),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "s3gateway", Name: "requests_in_flight", Help: "Requests under way."}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "s3gateway", Name: "request_seconds",
+			Help: "Time from the request's header to the end of its answer.", Buckets: []float64{.005, .02, .1, .5, 2, 10, 60, 600}}, []string{"door"}),
+	}
+	for _, code := range gateway.Codes() {
+		m.codes[code] = true
+	}
+	m.registry.MustRegister(m.requests, m.refusals, m.bytes, m.cache, m.inFlight, m.durations,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if redis.redis != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "s3gateway", Name: "redis_up",
+			Help: "1 while Redis answers, 0 while limits are local."}, func() float64 {
+			if redis.Err() != nil {
+				return 0
+			}
+			return 1
+		}))
+	}
+	return m
+}
+
+// handler serves /metrics.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// count counts each request when it is over. It stands right inside of
+// recordRequests, whose record and recorder it reads.
+func (m *metrics) count(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen, recorded := w.(*recorder)
+		if !recorded {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := &countedBody{ReadCloser: r.Body}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = body
+		}
+		m.inFlight.Inc()
+		began := time.Now()
+		defer func() {
+			m.inFlight.Dec()
+			status := seen.status
+			if status == 0 {
+				status = statusClientGone
+			}
+			f := gateway.RecordFrom(r.Context()).Snapshot()
+			m.observe(f, status, body.n.Load(), seen.bytes, time.Since(began))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// observe counts one request. f is its record, in and out are the bytes of its
+// bodies.
+func (m *metrics) observe(f gateway.Fields, status int, in, out int64, took time.Duration) {
+	door, operation := cmp.Or(string(f.Door), "none"), cmp.Or(f.Operation, "none")
+	m.requests.WithLabelValues(door, operation, strconv.Itoa(status)).Inc()
+	m.bytes.WithLabelValues(door, "in").Add(float64(in))
+	m.bytes.WithLabelValues(door, "out").Add(float64(out))
+	m.durations.WithLabelValues(door).Observe(took.Seconds())
+	if f.Cache != "" {
+		m.cache.WithLabelValues(f.Cache).Inc()
+	}
+	if f.Err == nil {
+		return
+	}
+	code := gateway.CodeOf(f.Err)
+	if !m.codes[code] {
+		code = "Other" // a backend's own: it may have any name
+	}
+	m.refusals.WithLabelValues(door, string(code)).Inc()
+}
+
+// countedBody counts the bytes of a request's body. The transport may still
+// read it when the request is over.
+type countedBody struct {
+	io.ReadCloser
+	n atomic.Int64
+}
+
+// Read counts what was read.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}
