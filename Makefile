@@ -38,7 +38,7 @@ $(MINIO): tools/minio/go.mod tools/minio/go.sum
 	cd tools/minio && $(GO) build -mod=readonly -o ../../$(MINIO) github.com/minio/minio
 
 test-rates: ## configured rates against achieved ones, with one replica and with three (four minutes)
-	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -timeout $(TIMEOUT) -run TestMeasured ./cmd/s3gateway
+	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout $(TIMEOUT) -run TestMeasured ./cmd/s3gateway
 
 redis: ## install Debian's redis-server, which the tests of replicas use
 	@command -v redis-server >/dev/null || { \
