@@ -86,6 +86,8 @@ type door struct {
 	prefix prefix
 	log    zerolog.Logger
 	copies sync.Pool // *[]byte for downloads
+
+	described described
 }
 
 // defaultExpiry is a link's life where neither request nor setting names one.

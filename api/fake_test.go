@@ -229,7 +229,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 		b.rec = append(b.rec, record)
 		door := b.door
 		b.mu.Unlock()
-		door.ServeHTTP(w, r.WithContext(gateway.WithRecord(r.Context(), record)))
+		asDocumented(t, door).ServeHTTP(w, r.WithContext(gateway.WithRecord(r.Context(), record)))
 	})))
 	t.Cleanup(b.srv.Close)
 	return b

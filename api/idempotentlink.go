@@ -46,7 +46,7 @@ func (d *door) linkOnce(w http.ResponseWriter, r *http.Request, c *claim, p prom
 	}
 	err = c.take(r.Context(), record{
 		State: stateDone, Operation: opPresign, FileID: link.ID, Promise: asked, Declared: settled.contentType,
-		Created: now, Expires: now.Add(min(RecordLife, time.Duration(p.life)*time.Second)),
+		Created: now, Expires: now.Add(min(RecordLife, time.Duration(link.ExpiresIn)*time.Second)),
 	})
 	if gateway.CodeOf(err) == gateway.Conflict { // another was first, and is done at once
 		if err := c.load(r.Context()); err != nil {

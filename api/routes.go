@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -62,6 +63,8 @@ func (d *door) routes() []route {
 		{path: "/delete", methods: map[string]operation{"POST": {name: "DeleteFiles", handle: acceptsJSON(d.deleteBatch)}}},
 		{path: "/list", methods: map[string]operation{"GET": {name: "ListFiles", handle: acceptsJSON(d.list)}}},
 		{path: "/health", methods: map[string]operation{"GET": {name: "Health", handle: d.health, public: true}}},
+		{path: "/openapi.json", methods: map[string]operation{"GET": {name: "OpenAPI", handle: d.openAPI, public: true}}},
+		{path: "/docs", methods: map[string]operation{"GET": {name: "OpenAPIPage", handle: d.openAPIPage, public: true}}},
 		{path: "/download/{id:.*}" + linkSuffix, methods: map[string]operation{"GET": {name: "PresignDownload", handle: acceptsJSON(d.presignDownload)}}},
 		{path: "/download/{id:.*}", methods: map[string]operation{"GET": {name: "DownloadFile", handle: d.download}}},
 		{path: "/metadata/{id:.*}", methods: map[string]operation{
@@ -129,7 +132,8 @@ func (d *door) wrongMethod(rt route, allow string) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		// Every path matches the last route; only one below the prefix is a
 		// file, another one does not exist.
-		if rt.path == "/{id:.*}" && !strings.HasPrefix(mux.Vars(r)["id"], string(d.prefix)) {
+		id, err := url.PathUnescape(mux.Vars(r)["id"])
+		if rt.path == "/{id:.*}" && (err != nil || !strings.HasPrefix(id, string(d.prefix))) {
 			return d.unknown(w, r)
 		}
 		w.Header().Set("Allow", allow)
