@@ -56,6 +56,7 @@ func compatibilityPage() []byte {
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", op.Name, requestLine(op), action, how)
 	}
 	fmt.Fprintf(&b, "\n%d operations.\n", len(rows))
+	b.WriteString(differences)
 	return b.Bytes()
 }
 
@@ -70,3 +71,28 @@ func requestLine(op Operation) string {
 	}
 	return line
 }
+
+// differences are those that are meant, beside the operations. The suites of
+// tests/conformance and their list of exceptions show that there are no others.
+const differences = `
+## What is refused here, and MinIO takes
+
+On purpose, because the gateway answers for what it signs anew:
+
+| request | here | why |
+|---|---|---|
+| Signature Version 2, in a header, a link or a form | 400 InvalidRequest | it signs neither payload nor most headers |
+| an x-amz-* header that the client did not sign | 403 AccessDenied | the gateway's signature would bless it |
+| an x-amz-* header or query parameter that the operation does not know; HEAD or DELETE of a sub-resource that has none | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
+| x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
+| a query parameter twice, partNumber or uploadId without a value | 400 | backends differ on which counts |
+| PUT of an object without Content-Length | 411 MissingContentLength | as on AWS |
+| DeleteObjects with a wrong Content-MD5 | 400 BadDigest | as on AWS; MinIO does not compare |
+| CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
+| a form without policy, or with a negative range | 403, 400 | as on AWS |
+| an anonymous OPTIONS where no CORS is set | 403 AccessForbidden | as on AWS |
+
+What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; errors
+carry S3's words where MinIO has its own; a failed condition is answered without the object's ETag; a form without a
+Content-Type stores binary/octet-stream, as a PUT does.
+`

@@ -53,3 +53,29 @@ func TestQuotesInARefusalAreNotEscaped(t *testing.T) {
 	a := r.do(call{method: "PUT", path: "/bucket/key", query: `partNumber=%221%22&uploadId=u`, body: "hello"})
 	r.refused(a, 400, "InvalidArgument", `<ArgumentValue>"1"</ArgumentValue>`)
 }
+
+// A client may say aws-chunked of a body that it did not frame: S3 takes the
+// word out and stores the body as it came.
+func TestAwsChunkedOfAPlainBodyIsLeftOut(t *testing.T) {
+	for given, stored := range map[string]string{"aws-chunked": "", "gzip, aws-chunked": "gzip", "aws-chunked,gzip": "gzip"} {
+		r := newRig(t)
+		a := r.do(call{method: "PUT", path: "/bucket/key", body: "hello", header: map[string]string{"Content-Encoding": given}})
+		if s := r.only(); a.status != 200 || s.Header.Get("Content-Encoding") != stored || s.Body != "hello" {
+			t.Errorf("%s: %d %q %q", given, a.status, s.Header.Get("Content-Encoding"), s.Body)
+		}
+	}
+}
+
+// Clients send what another version of a listing knows, or Ceph's own.
+func TestAListingPassesOnWhatOtherListingsKnow(t *testing.T) {
+	for _, query := range []string{"fetch-owner=true&start-after=b", "list-type=2&marker=b", "uploads=&max-keys=3", "versions=&marker=b", "allow-unordered=true"} {
+		r := newRig(t)
+		r.backend.says("<ListBucketResult></ListBucketResult>")
+		if a := r.do(call{method: "GET", path: "/bucket", query: query}); a.status != 200 {
+			t.Errorf("%s: %d %s", query, a.status, a.body)
+		}
+	}
+	r := newRig(t)
+	r.refused(r.do(call{method: "GET", path: "/bucket", query: "foo=1"}), 501, "NotImplemented", "foo")
+	r.untouched()
+}

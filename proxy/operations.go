@@ -117,7 +117,12 @@ var (
 		"response-cache-control", "response-content-disposition", "response-content-encoding",
 	}
 	readParams = join(versionParam, responseParams, []string{"partNumber"})
-	listParams = []string{"prefix", "delimiter", "max-keys", "encoding-type"}
+	// Those of each listing on all of them: S3 passes over what the other
+	// versions of a listing know, and clients count on it.
+	listParams = []string{
+		"prefix", "delimiter", "max-keys", "encoding-type", "marker", "continuation-token", "fetch-owner",
+		"start-after", "key-marker", "version-id-marker", "allow-unordered",
+	}
 	// MinIO's own, which its clients use: metadata and tags of each object in
 	// the listing, and no order. Other stores pass over them.
 	minioListParams = []string{metadataParam, "unsorted"}
@@ -167,20 +172,20 @@ func operations() []Operation {
 		{Name: "ListParts", Method: "GET", Level: ObjectLevel, handle: (*Door).named, Tells: []string{"uploadId"}, Action: gateway.Read,
 			Params: []string{"max-parts", "part-number-marker", "encoding-type"}, Headers: sseCustomerHeaders},
 		{Name: "ListMultipartUploads", Method: "GET", Level: BucketLevel, Tells: []string{"uploads"}, Action: gateway.List,
-			Params: []string{"prefix", "delimiter", "encoding-type", "key-marker", "max-uploads", "upload-id-marker"}, handle: (*Door).list},
+			Params: join(listParams, []string{"max-uploads", "upload-id-marker"}), handle: (*Door).list},
 
 		// Buckets
 		{Name: "CreateBucket", Method: "PUT", Level: BucketLevel, Action: gateway.Manage, Body: DocumentBody, Effect: ChangesBucket,
 			Headers: join(aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}), handle: (*Door).createBucket},
 		{Name: "DeleteBucket", Method: "DELETE", Level: BucketLevel, Action: gateway.Manage, Effect: ChangesBucket, handle: (*Door).deleteBucket},
 		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List, Probe: true},
-		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: join(listParams, []string{"marker"}),
+		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: listParams,
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
-			Params:  join(listParams, minioListParams, []string{"continuation-token", "fetch-owner", "start-after"}),
+			Params:  join(listParams, minioListParams),
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
-			Params: join(listParams, minioListParams, []string{"key-marker", "version-id-marker"}), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
+			Params: join(listParams, minioListParams), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true, handle: (*Door).bucketLocation},
 	}
 	table = append(table, objectSettings()...)

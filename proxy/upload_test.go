@@ -130,7 +130,7 @@ func TestABodyThatFailsStoresNothing(t *testing.T) {
 		{"wrong payload hash of a short body, compared here", func(e *backend.Endpoint) { e.VerifyPayload = true },
 			call{method: "PUT", path: "/bucket/key", body: "x", hash: otherHash}, "XAmzContentSHA256Mismatch"},
 		{"chunk larger than declared", nil, with(framed(big, crc32Of(big)), "X-Amz-Decoded-Content-Length", "5"), "IncompleteBody"},
-		{"framing without a mode", nil, call{method: "PUT", path: "/bucket/key", body: "x", header: map[string]string{"Content-Encoding": "aws-chunked"}}, "InvalidRequest"},
+		{"framing without a mode", nil, call{method: "PUT", path: "/bucket/key", body: "1\r\nx\r\n0\r\n\r\n", header: map[string]string{"Content-Encoding": "aws-chunked", "X-Amz-Decoded-Content-Length": "1"}}, "InvalidRequest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var changes []func(*rig)

@@ -94,9 +94,6 @@ func (a *Auth) plainLength(b *Body, r *http.Request) error {
 		return gateway.Errorf(gateway.MissingContentLength, "You must provide the Content-Length HTTP header.")
 	}
 	b.length, b.remaining = r.ContentLength, r.ContentLength
-	if isAWSChunked(r.Header["Content-Encoding"]) {
-		return gateway.Errorf(gateway.InvalidRequest, "Content-Encoding aws-chunked needs one of the STREAMING- values in x-amz-content-sha256.")
-	}
 	if a.header(r, "X-Amz-Trailer") != "" {
 		return gateway.Errorf(gateway.InvalidRequest, "x-amz-trailer needs one of the STREAMING-…-TRAILER values in x-amz-content-sha256.")
 	}

@@ -78,7 +78,7 @@ func (c *claim) parseExpires(v string) error {
 	case err != nil:
 		return c.malformed("X-Amz-Expires should be a number")
 	case n == 0:
-		return c.malformed("X-Amz-Expires must be at least 1 second")
+		return gateway.Errorf(gateway.AccessDenied, "Request has expired").With("X-Amz-Expires", v)
 	case n > uint64(MaxExpires/time.Second):
 		return c.malformed("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
 	}

@@ -37,6 +37,9 @@ func (v *Verifier) VerifyForm(field func(name string) string) (*Auth, error) {
 	if err := v.checkScope(c, false); err != nil {
 		return nil, err
 	}
+	if err := v.checkDate(c); err != nil {
+		return nil, err
+	}
 	key, known := v.keyFor(c)
 	sum := key.sign([]byte(policy))
 	switch matches := hmac.Equal(sum[:], decodeSignature(c.signature)); {

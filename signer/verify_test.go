@@ -87,6 +87,9 @@ func TestVerifyRefusesHeaderForm(t *testing.T) {
 	}{
 		{"clock 16 minutes behind", message{at: testNow.Add(-16 * time.Minute)}, nil, gateway.RequestTimeTooSkewed},
 		{"clock 16 minutes ahead", message{at: testNow.Add(16 * time.Minute)}, nil, gateway.RequestTimeTooSkewed},
+		{"clock a day behind, signed with another date", message{}, setHeader("X-Amz-Date", "20260313T150926Z"), gateway.RequestTimeTooSkewed},
+		{"clock of another century, signed with another date", message{}, setHeader("X-Amz-Date", "19500707T215304Z"), gateway.RequestTimeTooSkewed},
+		{"unknown key with the scope of another day", message{creds: credsOf("NOBODY", "x")}, auth("20260314/", "20150930/"), gateway.InvalidAccessKeyID},
 		{"unknown key", message{creds: credsOf("NOBODY", "x")}, nil, gateway.InvalidAccessKeyID},
 		{"key with an empty secret", message{creds: credsOf("EMPTY", "")}, nil, gateway.InvalidAccessKeyID},
 		{"wrong secret", message{creds: credsOf(testKey, "wrong")}, nil, gateway.SignatureDoesNotMatch},
@@ -160,7 +163,7 @@ func TestVerifyRefusesPresignedForm(t *testing.T) {
 		{"expired a second ago", message{at: testNow.Add(-61 * time.Second)}, nil, gateway.AccessDenied},
 		{"16 minutes in the future", message{at: testNow.Add(16 * time.Minute)}, nil, gateway.AccessDenied},
 		{"no expiry", message{}, replace("X-Amz-Expires=60", "x=y"), gateway.AuthQueryParametersError},
-		{"expiry 0", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=0"), gateway.AuthQueryParametersError},
+		{"expiry 0", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=0"), gateway.AccessDenied},
 		{"expiry with a sign", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=%2B60"), gateway.AuthQueryParametersError},
 		{"expiry over a week", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=604801"), gateway.AuthQueryParametersError},
 		{"expiry overflowing", message{}, replace("X-Amz-Expires=60", "X-Amz-Expires=99999999999999999999"), gateway.AuthQueryParametersError},
