@@ -145,7 +145,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", retryAfter(e.RetryAfter))
 	}
 	if k.status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Bearer realm="s3gateway"`)
+		h.Set("WWW-Authenticate", challenge(r))
 	}
 	drain.Before(w, r)
 	w.WriteHeader(k.status)
@@ -153,6 +153,14 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		_, _ = w.Write(body) // a client that left needs no answer
 	}
 	drain.Body(w, r)
+}
+
+// challenge says whether credentials were missing or refused (RFC 6750 §3).
+func challenge(r *http.Request) string {
+	if r.Header.Get("Authorization") == "" {
+		return `Bearer realm="s3gateway"`
+	}
+	return `Bearer realm="s3gateway", error="invalid_token"`
 }
 
 // retryAfter is in whole seconds, rounded up, at least one.

@@ -71,6 +71,7 @@ func (l *loader) check() {
 	l.checkPair("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
 	l.checkPair("GATEWAY_ACCESS_KEY_ID", "GATEWAY_SECRET_ACCESS_KEY")
 	l.checkPair("TLS_CERT_FILE", "TLS_KEY_FILE")
+	l.checkPair("OIDC_ISSUER", "OIDC_AUDIENCE")
 	l.checkTLS()
 	l.checkProxies()
 	l.checkToken()
@@ -149,7 +150,7 @@ func (l *loader) checkToken() {
 func (l *loader) checkAuth() {
 	c := l.cfg
 	if l.usable("UPLOAD_AUTH", "API_KEYS", "OIDC_ISSUER") && c.UploadAuth == "required" && !c.HasAPIKeys() && c.OIDCIssuer == "" {
-		l.against("UPLOAD_AUTH", "no API_KEYS are set, so nobody could pass", "set API_KEYS=name=key or api_keys of a caller, or remove UPLOAD_AUTH")
+		l.against("UPLOAD_AUTH", "no API_KEYS are set, so nobody could pass", "set API_KEYS=name=key, api_keys of a caller or OIDC_ISSUER, or remove UPLOAD_AUTH")
 	}
 }
 

@@ -42,6 +42,7 @@ var (
 	callerMembers = append(append(append([]member[Caller]{
 		needed(one("name", func(c *Caller) *string { return &c.Name }, callerName)),
 		nested("access_keys", func(c *Caller) *[]AccessKey { return &c.AccessKeys }, accessKeyMembers, func(k *AccessKey) *string { return &k.Where }),
+		claims("oidc", func(c *Caller) *map[string]string { return &c.OIDC }),
 		nested("api_keys", func(c *Caller) *[]CallerKey { return &c.APIKeys }, apiKeyMembers, func(k *CallerKey) *string { return &k.Where }),
 	}, limitMembers(func(c *Caller) *Limits { return &c.Limits })...),
 		nested("limits", func(c *Caller) *[]PartLimits { return &c.Parts }, callerPartMembers, func(p *PartLimits) *string { return &p.Where }),

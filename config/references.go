@@ -142,6 +142,9 @@ func (l *loader) checkCallers() {
 		}
 		l.unique(names, c.Name, c.Where, "caller "+c.Name)
 		l.checkLimits("caller "+c.Name, c.Where, c.Limits, c.Parts)
+		if len(c.OIDC) > 0 && !l.isGiven("OIDC_ISSUER") {
+			l.wrong(c.Where, "caller "+c.Name+": oidc, but no token is taken", "set OIDC_ISSUER and OIDC_AUDIENCE")
+		}
 		for _, k := range c.AccessKeys {
 			l.unique(ids, k.ID, k.Where, "caller "+c.Name+": the access key ID")
 			if k.Secret == "" && !l.problemNear(k.Where) {

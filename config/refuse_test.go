@@ -16,10 +16,10 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		`S3_ENDPOINT_URL="minio:9000": not http:// or https://; accepted: http`,
 		`MAX_FILE_SIZE="10 apples": not a size; accepted: bytes, or`,
 		`FILE_CLEANUP_DAYS="soon": not a whole number; accepted: a whole number from 0 to 36500 (.env:2)`,
-		`OIDC_ISSUER="https://issuer.example.com": not available in this version; remove it`,
 		`UPLOAD_PREFIX="/x": has an empty, . or .. segment`,
 		`S3_ENABLED: not set, so files would go`,
 		`S3_ACCESS_KEY_ID="[redacted]": set without S3_SECRET_ACCESS_KEY; set both, or neither`,
+		`OIDC_ISSUER="https://issuer.example.com": set without OIDC_AUDIENCE; set both, or neither`,
 	}
 	lines := strings.Split(got, "\n")
 	if len(lines) != len(want) {

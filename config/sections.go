@@ -86,6 +86,10 @@ type Caller struct {
 	AccessKeys []AccessKey
 	// APIKeys (api_keys) are for the REST door.
 	APIKeys []CallerKey
+	// OIDC (oidc) are the claims, by name, of the tokens that the caller comes
+	// with on the REST door; all of them must fit. Empty: no token is the
+	// caller's.
+	OIDC map[string]string
 	// Limits hold for all uploads of the caller, Parts (limits) in some buckets
 	// or under some prefixes.
 	Limits

@@ -79,6 +79,8 @@ type CallersOptions struct {
 	// Keyless are the callers without a key that exist: LocalUser or OpenUser,
 	// by UPLOAD_AUTH. A caller that is not listed here has no links either.
 	Keyless []string
+	// Tokens are the callers who come with tokens of the issuer.
+	Tokens []TokenCaller
 	// Now is the clock that expiry goes by. Nil: no key may have one.
 	Now func() time.Time `json:"-"`
 }
@@ -95,6 +97,7 @@ type Callers struct {
 	names      map[string][]Validity // of every key; of a caller without keys one that always holds
 	accessKeys map[string]AccessKey
 	apiKeys    map[[sha256.Size]byte]APIKey
+	tokens     []TokenCaller
 }
 
 // Format prints nothing of the credentials, for every verb.
@@ -111,6 +114,10 @@ func NewCallers(o CallersOptions) (*Callers, error) {
 	}
 	for _, k := range o.APIKeys {
 		problems = append(problems, c.addAPIKey(k))
+	}
+	for _, t := range o.Tokens {
+		problems = append(problems, c.addName(t.Caller, Validity{}))
+		c.tokens = append(c.tokens, t)
 	}
 	for _, name := range o.Keyless {
 		if !keyless(name) {

@@ -22,6 +22,8 @@ type RESTAuth struct {
 	Mode string
 	// Callers knows the API keys.
 	Callers *Callers
+	// Tokens checks bearer tokens. Nil: none are taken.
+	Tokens Tokens
 	// PublicHost is the host of PUBLIC_URL, with its port if it has one; ""
 	// for none. The local user may come by it.
 	PublicHost string
@@ -31,14 +33,15 @@ type RESTAuth struct {
 	CORSOrigins []string
 }
 
-// Caller gives the caller of a request to the REST door. With API keys set, one
-// of them must come as "Authorization: Bearer" or as X-API-Key, unless the mode
-// is AuthNone, which lets a request without a key in as OpenUser. Without API
-// keys, AuthAuto lets the local user in. The error is a *gateway.Error:
-// InvalidRequest for credentials that contradict each other, otherwise
-// Unauthenticated.
+// Caller gives the caller of a request to the REST door. With API keys or an
+// issuer of tokens, a key must come as "Authorization: Bearer" or as X-API-Key,
+// or a token as the former, unless the mode is AuthNone, which lets a request
+// without either in as OpenUser. Without both, AuthAuto lets the local user in.
+// The error is a *gateway.Error: InvalidRequest for credentials that contradict
+// each other, AccessDenied for a valid token of no caller, ServiceUnavailable
+// for a token that cannot be checked now, otherwise Unauthenticated.
 func (a *RESTAuth) Caller(r *http.Request) (gateway.Caller, error) {
-	keys := a.Callers.HasAPIKeys()
+	keys := a.Callers.HasAPIKeys() || a.Tokens != nil
 	if !keys && a.Mode == AuthNone {
 		return gateway.Caller{Name: OpenUser}, nil
 	}
@@ -56,6 +59,13 @@ func (a *RESTAuth) Caller(r *http.Request) (gateway.Caller, error) {
 		return gateway.Caller{}, unauthenticated("This needs an API key.")
 	}
 	caller, ok := a.Callers.ByAPIKey(key)
+	if !ok && a.Tokens != nil && looksLikeToken(key) && len(r.Header.Values("X-Api-Key")) == 0 {
+		claims, err := a.Tokens.Verify(r.Context(), key)
+		if err != nil {
+			return gateway.Caller{}, err
+		}
+		return a.Callers.ByClaims(claims)
+	}
 	if !ok {
 		return gateway.Caller{}, unauthenticated("The API key is not known.")
 	}

@@ -66,11 +66,14 @@ func newCallers(cfg *config.Config, k keys, now func() time.Time) (*policy.Calle
 		if err := addKeys(&o, c); err != nil {
 			return nil, err
 		}
+		if len(c.OIDC) > 0 {
+			o.Tokens = append(o.Tokens, policy.TokenCaller{Caller: c.Name, Claims: c.OIDC})
+		}
 	}
 	switch {
 	case cfg.UploadAuth == policy.AuthNone:
 		o.Keyless = []string{policy.OpenUser}
-	case cfg.UploadAuth == policy.AuthAuto && !cfg.HasAPIKeys():
+	case cfg.UploadAuth == policy.AuthAuto && !cfg.HasAPIKeys() && cfg.OIDCIssuer == "":
 		o.Keyless = []string{policy.LocalUser}
 	}
 	return policy.NewCallers(o)

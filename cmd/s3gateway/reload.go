@@ -58,5 +58,8 @@ func (a *app) degraded() error {
 	if err := a.refused.get(); err != nil {
 		return gateway.Errorf(gateway.Internal, "The changed configuration was refused, and the earlier one is in force. The log says why.").Because(err)
 	}
-	return a.redis.Err()
+	if err := a.redis.Err(); err != nil {
+		return err
+	}
+	return a.issuer.Err()
 }

@@ -35,6 +35,7 @@ type app struct {
 	further map[string]*backend.Client // by the names of the file
 	keys    keys
 	redis   *sharing
+	issuer  issuerInForce
 	current atomic.Pointer[doorsInForce]
 	refused lastError // of the configuration that was read last
 	lasting
@@ -126,6 +127,10 @@ func (a *app) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	tokens, issuer, err := a.tokensOf(cfg, log)
+	if err != nil {
+		return err
+	}
 	gate, links := a.backendLinks(cfg, rules, a.metadata, log)
 	files := a.restStore(cfg, gate, log)
 	addressRate := func() policy.Rate { return rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
@@ -153,6 +158,7 @@ func (a *app) use(cfg *config.Config) error {
 		Policy: rules, Callers: callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
+			Tokens: tokens,
 		},
 		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
@@ -179,6 +185,7 @@ func (a *app) use(cfg *config.Config) error {
 		// down stands inside of it: waiting is no stall.
 		recordRequests(log, now, cfg.TrustedProxies), a.counted.count, recoverPanics(log), drain.Middleware, guardStalls(stallTimeout), a.traffic.Handler,
 	)
+	a.issuer.use(issuer)
 	a.current.Store(&doorsInForce{Handler: handler, config: cfg})
 	return nil
 }
@@ -256,6 +263,7 @@ func (a *app) realEndpoint(ctx context.Context, cfg *config.Config, _ zerolog.Lo
 func (a *app) close() error {
 	var errs []error
 	a.redis.close()
+	a.issuer.use(nil)
 	if a.client != nil {
 		a.client.Close()
 	}
