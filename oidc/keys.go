@@ -100,7 +100,7 @@ var errUnknownKey = errors.New("signed with a key that the issuer does not have"
 
 // VerifySignature gives the payload of a token whose signature holds.
 func (s keyset) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	jws, err := jose.ParseSigned(token, algorithms)
+	jws, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, errors.New("not a token")
 	}

@@ -47,7 +47,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (map[string]any, erro
 	for i, a := range algorithms {
 		names[i] = string(a)
 	}
-	jws, err := jose.ParseSigned(token, algorithms)
+	jws, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, refuse("not a token that is signed with RS, PS or ES 256, 384 or 512, or EdDSA")
 	}
