@@ -10,19 +10,43 @@ import (
 	"io"
 )
 
-// keysCommand makes keys for the callers of the YAML file.
+// keysCommand is about the keys of the callers of the YAML file.
 type keysCommand struct {
-	New keysNewCommand `cmd:"" help:"Make an access key pair and an API key, ready to paste into a caller. Nothing is stored."`
+	New     keysNewCommand     `cmd:"" help:"Make an access key pair and an API key, ready to paste into a caller; with --caller they are written into the file."`
+	List    keysListCommand    `cmd:"" help:"Show the keys of the callers of the file, without secrets."`
+	Disable keysDisableCommand `cmd:"" help:"Disable a key in the file: a running gateway refuses it as soon as it has read the file again."`
 }
 
 type keysNewCommand struct {
-	Kind string `help:"What to make: access-key, api-key or both." enum:"access-key,api-key,both" default:"both"`
+	File   string `help:"YAML file to write to (default: that of the settings)." type:"path" placeholder:"FILE"`
+	Caller string `help:"Caller of the file who gets the key; without it nothing is stored." placeholder:"NAME"`
+	Kind   string `help:"What to make: ${enum}." enum:"access-key,api-key,both" default:"both"`
+}
+
+type keysListCommand struct {
+	File string `help:"YAML file (default: that of the settings)." type:"path" placeholder:"FILE"`
+}
+
+type keysDisableCommand struct {
+	File string `help:"YAML file (default: that of the settings)." type:"path" placeholder:"FILE"`
+	Key  string `arg:"" help:"Access key ID, or the name of an API key, as keys list shows them."`
+}
+
+// Help says how keys are rotated.
+func (keysCommand) Help() string {
+	return `To rotate a key: "keys new --caller NAME", give the client the new key, and when it uses that, "keys disable KEY". Comments and layout of the file stay. Exit codes: 0 done; 1 no such caller or key, or the file cannot be written; 2 the file is not a valid configuration, or would not be one.`
 }
 
 // Run prints fresh keys. The API key goes into the file as its hash, so that the
 // file does not hold it; an access key cannot, because a signature is checked
 // with the secret itself.
-func (c keysNewCommand) Run(p process) error {
+func (c keysNewCommand) Run(cli *commands, p process) error {
+	if c.Caller != "" {
+		return c.write(cli, p, rand.Reader)
+	}
+	if c.File != "" {
+		return settingsError("--file: say with --caller who gets the key")
+	}
 	return printKeys(p.stdout, c.Kind, rand.Reader)
 }
 
