@@ -37,6 +37,7 @@ var (
 		one("prefix", func(b *Bucket) *string { return &b.Prefix }, bucketPrefix),
 	}, limitMembers(func(b *Bucket) *Limits { return &b.Limits })...),
 		one("public", func(b *Bucket) *bool { return &b.PublicRead }, public),
+		several("cors_allowed_origins", func(b *Bucket) *[]string { return &b.CORSAllowedOrigins }, corsOrigin),
 		nested("limits", func(b *Bucket) *[]PartLimits { return &b.Parts }, bucketPartMembers, func(p *PartLimits) *string { return &p.Where }),
 	), rateMembers(func(b *Bucket) *Rates { return &b.Rates })...)
 	callerMembers = append(append(append([]member[Caller]{

@@ -70,6 +70,9 @@ type Bucket struct {
 	// PublicRead (public: read) lets everybody GET and HEAD its objects, by
 	// name: nothing is listed.
 	PublicRead bool
+	// CORSAllowedOrigins (cors_allowed_origins) as Config.CORSAllowedOrigins,
+	// for the S3 door, and in its place. Empty: that one.
+	CORSAllowedOrigins []string
 	// Rates are limits on the traffic of the bucket, all callers together.
 	Rates Rates
 	Where string

@@ -28,6 +28,7 @@ buckets:
     max_file_size: 5MiB
     allowed_file_types: [image/*, application/pdf]
     public: read
+    cors_allowed_origins: [https://Shop.example.com, "https://*.example.org"]
   - name: plain
 callers:
   - name: webshop
@@ -70,7 +71,7 @@ func TestSections(t *testing.T) {
 	if p.Bucket != "real-name" || p.Prefix != "team/a/" || *p.MaxFileSize != 5<<20 || len(p.AllowedFileTypes) != 2 || !p.PublicRead {
 		t.Errorf("%+v", p)
 	}
-	if q.Backend != DefaultBackend || q.Bucket != "plain" || q.MaxFileSize != nil || q.PublicRead || q.Where != "c.yaml:19:5" {
+	if q.Backend != DefaultBackend || q.Bucket != "plain" || q.MaxFileSize != nil || q.PublicRead || q.Where != "c.yaml:20:5" {
 		t.Errorf("%+v", q)
 	}
 	s := c.Callers[0]
@@ -93,9 +94,9 @@ func TestSections(t *testing.T) {
 	}
 	for _, line := range []string{
 		"backend: name=archive endpoint_url=https://minio.internal:9000 region=us-east-1 access_key_id=AKARCHIVE secret_access_key=[redacted] ca_file=",
-		"bucket: name=pictures backend=archive bucket=real-name prefix=team/a/ max_file_size=5MiB allowed_file_types=image/*,application/pdf public=read  (c.yaml:12:5)\n",
-		"  limits: bucket=pic*,plain prefix=in/ min_file_size=1KiB denied_file_types=text/html allowed_extensions=png,gz denied_extensions=exe allowed_names=*.png verify_content=false  (c.yaml:30:10)\n",
-		"caller: name=webshop max_file_size=0  (c.yaml:21:5)\n  access_keys: id=AKNEW secret=[redacted] expires=2027-01-01T00:00:00Z  (c.yaml:23:10)\n",
+		"bucket: name=pictures backend=archive bucket=real-name prefix=team/a/ max_file_size=5MiB allowed_file_types=image/*,application/pdf public=read cors_allowed_origins=https://shop.example.com,https://*.example.org  (c.yaml:12:5)\n",
+		"  limits: bucket=pic*,plain prefix=in/ min_file_size=1KiB denied_file_types=text/html allowed_extensions=png,gz denied_extensions=exe allowed_names=*.png verify_content=false  (c.yaml:31:10)\n",
+		"caller: name=webshop max_file_size=0  (c.yaml:22:5)\n  access_keys: id=AKNEW secret=[redacted] expires=2027-01-01T00:00:00Z  (c.yaml:24:10)\n",
 		"  grants: bucket=pictures prefix=incoming/ actions=read,write,list from=10.0.0.0/8,192.0.2.7/32 between=22:00-06:00  (",
 		"  grants: deny=true bucket=plain,logs-* actions=delete  (",
 	} {

@@ -142,7 +142,7 @@ var settings = []setting{
 		meaning: "base of file_url and download links",
 		value:   of(func(c *Config) **url.URL { return &c.CDNBaseURL }, endpoint)},
 	{name: "CORS_ALLOWED_ORIGINS", live: true, list: true,
-		meaning: "origins of web pages that may use the gateway, `https://*.example.com` and `*` too",
+		meaning: "origins of web pages that may use the gateway, `https://*.example.com` and `*` too; without any, the backend's own CORS rules of each bucket hold on the S3 endpoint",
 		value:   of(func(c *Config) *[]string { return &c.CORSAllowedOrigins }, listOf(corsOrigin))},
 	{name: "PASS_HEADERS", list: true,
 		meaning: "further x-amz-* request headers that go on to the backend, several with commas, a `*` at the end for any ending",

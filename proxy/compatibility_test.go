@@ -90,9 +90,9 @@ On purpose, because the gateway answers for what it signs anew:
 | DeleteObjects with a wrong Content-MD5 | 400 BadDigest | as on AWS; MinIO does not compare |
 | CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
 | a form without policy, or with a negative range | 403, 400 | as on AWS |
-| an anonymous OPTIONS where no CORS is set | 403 AccessForbidden | as on AWS |
 
 What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; errors
-carry S3's words where MinIO has its own; a failed condition is answered without the object's ETag; a form without a
+carry S3's words where MinIO has its own; browsers get Access-Control-Allow-Credentials from CORS_ALLOWED_ORIGINS only, and
+an OPTIONS that is no preflight gets 400 or 403, as on AWS; a failed condition is answered without the object's ETag; a form without a
 Content-Type stores binary/octet-stream, as a PUT does.
 `

@@ -44,6 +44,10 @@ type Door struct {
 	// ForwardedProto gives the scheme that a trusted proxy says the client used,
 	// "" for any other peer. Nil means never.
 	ForwardedProto func(*http.Request) string
+	// OwnOrigins reports whether the gateway has CORS rules of its own for a
+	// bucket, which are applied before this door. For all others, and where it
+	// is nil, the backend's count.
+	OwnOrigins func(bucket string) bool
 	// PassHeaders are further x-amz-* headers that every operation knows.
 	PassHeaders []string
 	// KeepAlive is the pause after which a client that waits for a long copy or
@@ -70,6 +74,7 @@ type exchange struct {
 	caller gateway.Caller
 	at     Location
 	out    http.Header // x-amz-* and HTTP headers that go on
+	origin string      // of a page, for the CORS rules of the backend
 }
 
 // stages is the way of every request of this door, in order. What is cheap and
@@ -98,7 +103,11 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Door = gateway.DoorS3 })
 	x := &exchange{w: w, r: r}
 	x.setIdentity()
-	for _, stage := range stages() {
+	way := stages()
+	if r.Method == http.MethodOptions {
+		way = preflightStages()
+	}
+	for _, stage := range way {
 		if err := stage(d, x); err != nil {
 			WriteError(w, r, err)
 			return
@@ -290,6 +299,7 @@ func (d *Door) checkPayloadMode(x *exchange) error {
 }
 
 func (d *Door) chooseHeaders(x *exchange) (err error) {
+	x.origin = d.originOf(x)
 	if x.out, err = outboundHeaders(x.op, x.header, d.PassHeaders); err == nil && x.at.Backend.FileKeys {
 		err = checkFileHeaders(x.op, x.out)
 	}

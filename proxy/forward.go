@@ -15,13 +15,14 @@ import (
 // send passes one request on and gives the answer, or the refusal when the
 // backend's answer is one.
 func (d *Door) send(x *exchange, req backend.Request) (*http.Response, error) {
-	resp, err := x.at.Backend.Do(x.r.Context(), req)
+	resp, err := x.at.Backend.Do(x.r.Context(), x.fromPage(req))
 	if err != nil {
 		return nil, clientGone(x.r.Context(), err)
 	}
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) {
 		f.Backend = resp.Header.Get("X-Amz-Request-Id")
 	})
+	x.allowPage(resp.Header)
 	d.nameRegion(resp.Header)
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		defer resp.Body.Close()

@@ -40,7 +40,7 @@ func (d *Door) head(x *exchange) error {
 // cacheKey gives the key of a plain HEAD; anything in the request that may
 // change the answer, and is not part of the key, bypasses the cache.
 func cacheKey(x *exchange) (cache.Key, bool) {
-	if len(without(x.query, "x-id")) > 0 || cleanKey(x.at.Key) != x.at.Key {
+	if x.origin != "" || len(without(x.query, "x-id")) > 0 || cleanKey(x.at.Key) != x.at.Key {
 		return cache.Key{}, false
 	}
 	variant := ""

@@ -33,7 +33,7 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 	late := &lateAnswer{x: x, status: http.StatusOK}
 	stop := late.keepAliveEach(cmp.Or(d.KeepAlive, keepAliveAfter))
 	defer stop()
-	resp, err := x.at.Backend.Do(x.r.Context(), req)
+	resp, err := x.at.Backend.Do(x.r.Context(), x.fromPage(req))
 	if err != nil {
 		stop()
 		known = outcomeKnown(err)
@@ -72,6 +72,7 @@ func (x *exchange) noteAnswer(resp *http.Response, stop func()) error {
 		return nil
 	}
 	stop()
+	x.allowPage(resp.Header)
 	return refusal(x, resp)
 }
 
@@ -118,6 +119,7 @@ func (l *lateAnswer) take(resp *http.Response) {
 		return
 	}
 	copyAnswer(l.x.w.Header(), resp.Header)
+	l.x.allowPage(resp.Header)
 	l.x.w.Header().Del("Content-Length")
 	l.status = resp.StatusCode
 }

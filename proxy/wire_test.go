@@ -147,7 +147,7 @@ func TestHeadersGoOnByTheList(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	want := []string{"Cache-Control", "Content-Disposition", "Content-Language", "Content-Type", "If-None-Match", "X-Amz-Checksum-Crc32",
+	want := []string{"Cache-Control", "Content-Disposition", "Content-Language", "Content-Type", "If-None-Match", "Origin", "X-Amz-Checksum-Crc32",
 		"X-Amz-Meta-Colour", "X-Amz-Server-Side-Encryption", "X-Amz-Storage-Class", "X-Amz-Tagging"}
 	if !slices.Equal(names, want) {
 		t.Errorf("went on:\n%v\nwant\n%v", names, want)

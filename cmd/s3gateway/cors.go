@@ -9,6 +9,7 @@ import (
 	"github.com/rs/cors"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/proxy"
 )
 
@@ -25,59 +26,76 @@ var corsExposed = []string{
 // long as the REST door's.
 const corsMaxAge = 600
 
-// allowOrigins lets pages of the origins use the S3 door. OPTIONS is answered
-// here and never goes on: browsers cannot sign it. Of cookies and client
-// certificates (credentials) only pages of origins that are named in full may
-// make use.
-func allowOrigins(origins []string) middleware {
+// allowOrigins lets pages of other origins use the S3 door: of the origins of a
+// bucket's entry, or else of CORS_ALLOWED_ORIGINS. Where the gateway has neither,
+// the door asks the backend.
+func allowOrigins(cfg *config.Config) middleware {
 	return func(next http.Handler) http.Handler {
-		if len(origins) == 0 {
-			return withoutPreflight(next)
-		}
-		rules := cors.New(cors.Options{
-			AllowedOrigins: origins, AllowedMethods: corsMethods, AllowedHeaders: []string{"*"}, ExposedHeaders: corsExposed,
-			AllowCredentials: !slices.ContainsFunc(origins, func(o string) bool { return strings.Contains(o, "*") }),
-			MaxAge:           corsMaxAge,
-		})
-		answer := rules.Handler(exposeAmz(next))
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodOptions {
-				if err := preflight(rules, r); err != nil {
-					refusePreflight(w, r, err)
-					return
-				}
-				notePreflight(w, r)
+		all := allow(cfg.CORSAllowedOrigins, "CORS_ALLOWED_ORIGINS of the gateway", next)
+		own := map[string]http.Handler{}
+		for _, b := range cfg.Buckets {
+			if len(b.CORSAllowedOrigins) > 0 {
+				own[b.Name] = allow(b.CORSAllowedOrigins, "cors_allowed_origins of the bucket", next)
 			}
-			answer.ServeHTTP(w, r)
+		}
+		if len(own) == 0 {
+			return all
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if h, ok := own[proxy.BucketNamed(cfg.Domains, r)]; ok {
+				h.ServeHTTP(w, r)
+				return
+			}
+			all.ServeHTTP(w, r)
 		})
 	}
 }
 
-// withoutPreflight refuses OPTIONS as S3 does for a bucket without CORS rules.
-func withoutPreflight(next http.Handler) http.Handler {
+// ownOrigins reports whether allowOrigins has rules for a bucket.
+func ownOrigins(cfg *config.Config) func(bucket string) bool {
+	return func(bucket string) bool {
+		return len(cfg.CORSAllowedOrigins) > 0 || slices.ContainsFunc(cfg.Buckets, func(b config.Bucket) bool {
+			return b.Name == bucket && len(b.CORSAllowedOrigins) > 0
+		})
+	}
+}
+
+// allow applies one list of origins; without one nothing is done here. OPTIONS is
+// answered here and never goes on: browsers cannot sign it. Of cookies and client
+// certificates (credentials) only pages of origins that are named in full may
+// make use.
+func allow(origins []string, setting string, next http.Handler) http.Handler {
+	if len(origins) == 0 {
+		return next
+	}
+	rules := cors.New(cors.Options{
+		AllowedOrigins: origins, AllowedMethods: corsMethods, AllowedHeaders: []string{"*"}, ExposedHeaders: corsExposed,
+		AllowCredentials: !slices.ContainsFunc(origins, func(o string) bool { return strings.Contains(o, "*") }),
+		MaxAge:           corsMaxAge,
+	})
+	answer := rules.Handler(exposeAmz(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
-			refusePreflight(w, r, gateway.Errorf(gateway.AccessForbidden,
-				"CORSResponse: CORS is not enabled: CORS_ALLOWED_ORIGINS of the gateway is not set."))
-			return
+			if err := preflight(rules, setting, r); err != nil {
+				refusePreflight(w, r, err)
+				return
+			}
+			notePreflight(w, r)
 		}
-		next.ServeHTTP(w, r)
+		answer.ServeHTTP(w, r)
 	})
 }
 
 // preflight says why an OPTIONS request is refused, in the order of S3
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTOPTIONSobject.html).
-func preflight(rules *cors.Cors, r *http.Request) error {
-	method := r.Header.Get("Access-Control-Request-Method")
-	switch {
-	case r.Header.Get("Origin") == "":
-		return gateway.Errorf(gateway.InvalidRequest, "Insufficient information. Origin request header needed.")
-	case method == "":
-		return gateway.Errorf(gateway.InvalidRequest, "Insufficient information. Access-Control-Request-Method request header needed.")
-	case !rules.OriginAllowed(r):
-		return gateway.Errorf(gateway.AccessForbidden,
-			"CORSResponse: This CORS request is not allowed: its Origin is not in CORS_ALLOWED_ORIGINS of the gateway.")
-	case !slices.Contains(corsMethods, method):
+func preflight(rules *cors.Cors, setting string, r *http.Request) error {
+	if err := proxy.CheckPreflight(r); err != nil {
+		return err
+	}
+	if !rules.OriginAllowed(r) {
+		return gateway.Errorf(gateway.AccessForbidden, "CORSResponse: This CORS request is not allowed: its Origin is not in %s.", setting)
+	}
+	if !slices.Contains(corsMethods, r.Header.Get("Access-Control-Request-Method")) {
 		return gateway.Errorf(gateway.AccessForbidden,
 			"CORSResponse: This CORS request is not allowed: the methods are %s.", strings.Join(corsMethods, ", "))
 	}

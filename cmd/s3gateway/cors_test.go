@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 const pageOrigin = "https://app.example.com"
@@ -100,7 +101,6 @@ func TestPreflights(t *testing.T) {
 		{"a method in lower case", pageOrigin, pageOrigin, "put", 403, "", ""},
 		{"no method", pageOrigin, pageOrigin, "", 400, "", ""},
 		{"no origin", pageOrigin, "", "PUT", 400, "", ""},
-		{"nobody", "", pageOrigin, "PUT", 403, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, append(open, "CORS_ALLOWED_ORIGINS="+c.allowed)...)
@@ -189,7 +189,7 @@ func TestAnswersThatAPageMayRead(t *testing.T) {
 }
 
 func TestAnswersThatNoPageMayRead(t *testing.T) {
-	for name, allowed := range map[string]string{"no origins": "", "another origin": pageOrigin} {
+	for name, allowed := range map[string]string{"another origin": pageOrigin, "a pattern": "https://*.example.org"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, append(open, "CORS_ALLOWED_ORIGINS="+allowed)...)
 			got := w.signed("GET", "none", "Origin", "https://evil.example.com")
@@ -227,4 +227,45 @@ func TestTheSDKIsNotBotheredByCORS(t *testing.T) {
 	if err := holds(t.Context(), w.s3(), w.bucket, "a", []byte("x")); err != nil {
 		t.Error(err)
 	}
+}
+
+// Where the gateway has no origins the rules of the bucket hold, as its owner
+// put them: the embedded store keeps them per bucket, MinIO has one for all.
+func TestTheBackendsOwnCORSRules(t *testing.T) {
+	w := newWorld(t, open...)
+	if got := do(t, w.signedPut("a.png", png(500))); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if w.store.Name == "embedded" {
+		w.preflight("/"+w.bucket+"/a.png", pageOrigin, "GET", "").isS3Error(t, 403, "AccessForbidden")
+		_, err := w.s3().PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: &w.bucket, CORSConfiguration: &types.CORSConfiguration{
+			CORSRules: []types.CORSRule{{AllowedOrigins: []string{pageOrigin}, AllowedMethods: []string{"GET", "HEAD"}, AllowedHeaders: []string{"*"}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.preflight("/"+w.bucket+"/a.png", "https://evil.example.com", "GET", "").isS3Error(t, 403, "AccessForbidden")
+		w.preflight("/"+w.bucket+"/a.png", pageOrigin, "PUT", "").isS3Error(t, 403, "AccessForbidden")
+	}
+	if got := w.preflight("/"+w.bucket+"/a.png", pageOrigin, "GET", "x-amz-date"); got.status != 200 || got.header.Get("Access-Control-Allow-Origin") != pageOrigin {
+		t.Errorf("%d %v %s", got.status, got.header, got.body)
+	}
+	for _, method := range []string{"GET", "HEAD", "HEAD"} {
+		r := newRequest(t, method, w.url+"/"+w.bucket+"/a.png", nil)
+		sign(t, r, "UNSIGNED-PAYLOAD", testSecret, time.Now())
+		r.Header.Set("Origin", pageOrigin)
+		if got := do(t, r); got.status != 200 || got.header.Get("Access-Control-Allow-Origin") != pageOrigin || got.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %d %v", method, got.status, got.header)
+		}
+	}
+}
+
+func TestABucketsOriginsOfTheFile(t *testing.T) {
+	w := newFiled(t, "buckets: [{name: shown, bucket: BUCKET, cors_allowed_origins: ["+pageOrigin+"]}]",
+		"CORS_ALLOWED_ORIGINS=https://other.example.com")
+	if got := w.preflight("/shown/a", pageOrigin, "PUT", "content-type"); !got.permits(pageOrigin, "PUT", "content-type") {
+		t.Errorf("%d %v %s", got.status, got.header, got.body)
+	}
+	w.preflight("/shown/a", "https://other.example.com", "PUT", "").isS3Error(t, 403, "AccessForbidden")
+	w.preflight("/"+w.bucket+"/a", pageOrigin, "PUT", "").isS3Error(t, 403, "AccessForbidden")
 }

@@ -149,8 +149,7 @@ func (a *app) use(cfg *config.Config) error {
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
 		Cache:   a.metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
 		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
-		Gate: gate,
-		Log:  log,
+		OwnOrigins: ownOrigins(cfg), Gate: gate, Log: log,
 	}
 	restDoor := api.New(api.Options{
 		Store: files, Resumable: files, UploadLocks: a.uploadLocks,
@@ -174,7 +173,7 @@ func (a *app) use(cfg *config.Config) error {
 		doors{
 			domains: cfg.Domains,
 			// Outside of the limit, so that a page can read that refusal too.
-			s3:   allowOrigins(cfg.CORSAllowedOrigins)(limitAddress(proxy.WriteError, s3Door)),
+			s3:   allowOrigins(cfg)(limitAddress(proxy.WriteError, s3Door)),
 			rest: limitAddress(api.WriteError, restDoor),
 			page: http.HandlerFunc(frontPage),
 		},
