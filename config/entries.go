@@ -88,8 +88,9 @@ func take[R, T any](y *yamlReader, m member[R], n ast.Node, text string, to *T, 
 	y.refuse(n.GetToken(), m.name+"="+shown, err.Error(), k.accepted)
 }
 
-// secrets are the three ways of giving a secret: itself, the path of a file
-// (as Docker and Kubernetes mount them) and the name of a variable.
+// secrets are the four ways of giving a secret: itself, the path of a file (as
+// Docker and Kubernetes mount them), the name of a variable, and the name or ARN
+// of an AWS Secrets Manager secret.
 func secrets[R any](name string, at func(*R) *Secret, k kind[Secret]) []member[R] {
 	read := func(get func(y *yamlReader, text string) (string, error)) func(*yamlReader, member[R], *R, ast.Node) {
 		return func(y *yamlReader, m member[R], r *R, n ast.Node) {
@@ -107,7 +108,7 @@ func secrets[R any](name string, at func(*R) *Secret, k kind[Secret]) []member[R
 				return
 			}
 			if *at(r) != "" {
-				y.refuse(n.GetToken(), m.name, "the secret is given twice", "keep one of "+name+", "+name+"_file and "+name+"_env")
+				y.refuse(n.GetToken(), m.name, "the secret is given twice", "keep one of "+name+", "+name+"_file, "+name+"_env and "+name+"_aws")
 				return
 			}
 			// Files end in a newline.
@@ -124,6 +125,7 @@ func secrets[R any](name string, at func(*R) *Secret, k kind[Secret]) []member[R
 		{name: name, show: func(r *R) string { return k.show(*at(r)) }, read: read(func(_ *yamlReader, text string) (string, error) { return text, nil })},
 		{name: name + "_file", show: nothing, read: read(func(y *yamlReader, text string) (string, error) { return y.outside.file(text) })},
 		{name: name + "_env", show: nothing, read: read(func(y *yamlReader, text string) (string, error) { return y.outside.env(text) })},
+		{name: name + "_aws", show: nothing, read: read(func(y *yamlReader, text string) (string, error) { return y.outside.aws(text) })},
 	}
 }
 

@@ -146,7 +146,7 @@ func FuzzYAML(f *testing.F) {
 	f.Add("? [a]\n: &x *x\n---\n<<: !!str |\n x")
 	f.Fuzz(func(t *testing.T, src string) {
 		nothing := func(string) (string, error) { return "", errors.New("nothing") }
-		y := parseYAML("c.yaml", src, outside{file: nothing, env: nothing})
+		y := parseYAML("c.yaml", src, outside{file: nothing, env: nothing, aws: nothing})
 		for name := range y.values {
 			if _, known := find(name); !known {
 				t.Fatalf("took %q", name)

@@ -26,6 +26,9 @@ type Options struct {
 	ConfigFile string
 	// Dir is what relative paths are relative to. Empty: the working folder.
 	Dir string
+	// ReadSecret gives the text of an AWS Secrets Manager secret, for the
+	// secrets of entries. Its errors show no secret. Nil: none is read.
+	ReadSecret func(id string) (string, error)
 }
 
 // mostBytes is the largest configuration file that is read.
@@ -36,11 +39,12 @@ const mostBytes = 1 << 20
 // case. An empty variable counts as not given, so the next source counts.
 func Load(o Options) (*Config, []Warning, error) {
 	l := loader{
-		cfg:    &Config{sources: map[string]string{}},
-		values: map[string]given{},
-		bad:    map[string]bool{},
-		others: map[string]string{},
-		taken:  map[string]bool{},
+		readAWS: o.ReadSecret,
+		cfg:     &Config{sources: map[string]string{}},
+		values:  map[string]given{},
+		bad:     map[string]bool{},
+		others:  map[string]string{},
+		taken:   map[string]bool{},
 	}
 	var err error
 	if l.dir, err = filepath.Abs(o.Dir); err != nil {
@@ -71,6 +75,7 @@ type loader struct {
 	bad      map[string]bool // names with a problem: no check builds on them
 	problems Problems
 	warnings []Warning
+	readAWS  func(id string) (string, error)
 	// others are the variables that are no settings, for entries that name
 	// them; taken are those that one does.
 	others map[string]string
@@ -150,7 +155,7 @@ func (l *loader) yaml(flag string) {
 		l.problems = append(l.problems, fileProblem(path, err))
 		return
 	}
-	y := parseYAML(path, src, outside{file: l.secretFile, env: l.secretVariable})
+	y := parseYAML(path, src, outside{file: l.secretFile, env: l.secretVariable, aws: l.secretAWS})
 	l.problems = append(l.problems, y.problems...)
 	for _, s := range settings {
 		l.offer(s.name, y.values[s.name])
@@ -188,6 +193,14 @@ func (l *loader) secretVariable(name string) (string, error) {
 		return text, nil
 	}
 	return "", errors.New("the variable is not set")
+}
+
+// secretAWS gives a secret of AWS Secrets Manager.
+func (l *loader) secretAWS(id string) (string, error) {
+	if l.readAWS == nil {
+		return "", errors.New("secrets are not read from there")
+	}
+	return l.readAWS(id)
 }
 
 // readFile reads a file that settings come from.

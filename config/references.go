@@ -148,7 +148,7 @@ func (l *loader) checkCallers() {
 		for _, k := range c.AccessKeys {
 			l.unique(ids, k.ID, k.Where, "caller "+c.Name+": the access key ID")
 			if k.Secret == "" && !l.problemNear(k.Where) {
-				l.wrong(k.Where, "caller "+c.Name+": an access key without a secret", "set secret, secret_file or secret_env")
+				l.wrong(k.Where, "caller "+c.Name+": an access key without a secret", "set secret, secret_file, secret_env or secret_aws")
 			}
 		}
 		for _, k := range c.APIKeys {

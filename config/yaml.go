@@ -32,6 +32,7 @@ var sections = map[string]func(y *yamlReader, n ast.Node){
 type outside struct {
 	file func(path string) (string, error)
 	env  func(name string) (string, error)
+	aws  func(id string) (string, error)
 }
 
 // parseYAML reads a file of settings and sections. It works on the syntax tree, because a

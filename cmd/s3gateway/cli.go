@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/config"
 )
 
@@ -67,9 +69,17 @@ func run(ctx context.Context, p process) int {
 	return exitOK
 }
 
+// secretsTimeout bounds how long AWS Secrets Manager may take for all secrets of
+// a configuration.
+const secretsTimeout = 15 * time.Second
+
 // load reads the settings; every problem is reported at once.
 func (c *commands) load(p process) (*config.Config, []config.Warning, error) {
-	cfg, warnings, err := config.Load(config.Options{Environ: p.environ, ConfigFile: c.Config})
+	ctx, cancel := context.WithTimeout(context.Background(), secretsTimeout)
+	defer cancel()
+	cfg, warnings, err := config.Load(config.Options{Environ: p.environ, ConfigFile: c.Config, ReadSecret: func(id string) (string, error) {
+		return backend.ReadSecret(ctx, id)
+	}})
 	if err != nil {
 		return nil, warnings, settingsError("the settings cannot be used:\n%w", err)
 	}
