@@ -386,6 +386,15 @@ func TestCORS(t *testing.T) {
 	if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "https://app.example" {
 		t.Errorf("an allowed origin: %d %v", got.status, got.header)
 	}
+	if got.header.Get("Access-Control-Allow-Credentials") != "true" {
+		t.Errorf("a named origin may not use its client certificate: %v", got.header)
+	}
+	for _, pattern := range []string{"*", "https://*.example"} {
+		many := newBench(t, func(o *Options) { o.CORSAllowedOrigins = []string{"https://app.example", pattern} })
+		if got := many.do("OPTIONS", Root+"/direct", preflight, nil); got.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("under %s: %v", pattern, got.header)
+		}
+	}
 	preflight.Set("Origin", "https://evil.example")
 	if got = b.do("OPTIONS", Root+"/direct", preflight, nil); got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("another origin: %v", got.header)

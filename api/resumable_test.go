@@ -242,6 +242,7 @@ func TestRefusedRequestsOfResumableUploads(t *testing.T) {
 		{"a creation with both lengths", "POST", Root + "/resumable", tusHeader("Upload-Length", "1", "Upload-Defer-Length", "1"), "", refusal{400, "InvalidArgument", "Upload-Defer-Length", ""}},
 		{"a creation with a body of another type", "POST", Root + "/resumable", tusHeader("Upload-Length", "1"), "d", refusal{415, "UnsupportedMediaType", "Content-Type", tusChunk}},
 		{"a concatenation", "POST", Root + "/resumable", tusHeader("Upload-Length", "1", "Upload-Concat", "partial"), "", refusal{501, "NotImplemented", "Upload-Concat", ""}},
+		{"a creation with an Idempotency-Key", "POST", Root + "/resumable", tusHeader("Upload-Length", "1", "Idempotency-Key", "k"), "", refusal{501, "NotImplemented", "Idempotency-Key", "without it"}},
 		{"metadata that is not base64", "POST", Root + "/resumable", tusHeader("Upload-Length", "1", "Upload-Metadata", "filename !"), "", refusal{400, "InvalidArgument", "Upload-Metadata", "base64"}},
 		{"metadata twice", "POST", Root + "/resumable", tusHeader("Upload-Length", "1", "Upload-Metadata", "a YQ==,a YQ=="), "", refusal{400, "InvalidArgument", "Upload-Metadata", "each name once"}},
 		{"a sha256 that is none", "POST", Root + "/resumable", tusHeader("Upload-Length", "1", "Upload-Metadata", metadataOf("sha256", "abc")), "", refusal{400, "InvalidArgument", "Upload-Metadata", "64 hex digits"}},

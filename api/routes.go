@@ -49,7 +49,7 @@ func (d *door) routes() []route {
 			"PUT":  {name: opDirect, handle: acceptsJSON(d.direct)}}},
 		{path: "/resumable", tus: true, methods: map[string]operation{
 			"OPTIONS": {name: "ResumableOptions", handle: d.tusOptions, public: true},
-			"POST":    {name: "CreateUpload", handle: d.tus(d.tusCreate)}}},
+			"POST":    {name: "CreateUpload", handle: d.tus(withoutIdempotency(d.tusCreate))}}},
 		{path: "/resumable/{id:.*}", tus: true, methods: map[string]operation{
 			"OPTIONS": {name: "ResumableOptions", handle: d.tusOptions, public: true},
 			"HEAD":    {name: "UploadOffset", handle: d.tus(d.tusHead)},
@@ -182,6 +182,8 @@ func (d *door) cors(next http.Handler) http.Handler {
 			"Idempotency-Replayed", "Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache", "X-File-Id", "X-File-Url",
 			"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset",
 			"Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Expires"},
-		MaxAge: 600,
+		// Of cookies and client certificates only pages of origins that are named in full may make use.
+		AllowCredentials: !slices.ContainsFunc(d.CORSAllowedOrigins, func(o string) bool { return strings.Contains(o, "*") }),
+		MaxAge:           600,
 	}).Handler(next)
 }
