@@ -20,6 +20,7 @@ type Fields struct {
 	Client    string // the client's address without a port, "unix" for a socket
 	Door      Door
 	Operation string // S3 operation name, or the REST route's name
+	Action    Action // what it asks for; "" for what changes nothing and needs no right
 	Caller    string
 	Bucket    string
 	Key       string
@@ -27,6 +28,26 @@ type Fields struct {
 	Cache     string // "hit", "miss" or ""
 	Hint      string // for the log at DEBUG: the likely cause of a refusal
 	Err       error
+	Judged    []Judged
+}
+
+// Judged is one entry of the audit log about a key of its own: a denial, or a
+// change that the request made beside the one that it is named for.
+type Judged struct {
+	Action      Action
+	Bucket, Key string
+	VersionID   string
+	Denied      bool
+	Rule        string // what denied it
+}
+
+// Changed notes for the audit log what a request changed of one key. Where it is
+// used the request's own Action does not count any more.
+func (r *Record) Changed(all ...Judged) {
+	r.Update(func(f *Fields) {
+		f.Action = ""
+		f.Judged = append(f.Judged, all...)
+	})
 }
 
 // Update changes the record under its lock.

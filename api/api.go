@@ -127,6 +127,18 @@ func (d *door) record(name string, next handlerFunc) handlerFunc {
 	}
 }
 
+// changesNothing marks an operation that needs the right to change something and
+// does not do so itself: it gives a link, or tells how far an upload is.
+func changesNothing(next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := next(w, r)
+		if err == nil {
+			gateway.RecordFrom(r.Context()).Changed()
+		}
+		return err
+	}
+}
+
 type callerKey struct{}
 
 // who authenticates the request.
@@ -173,10 +185,10 @@ func (d *door) ready(next handlerFunc) handlerFunc {
 // may asks the policy about a key, notes it in the record and counts the request
 // for the rates of the bucket.
 func (d *door) may(r *http.Request, a gateway.Action, key string) error {
-	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Bucket, f.Key = d.Bucket, key })
+	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Action, f.Bucket, f.Key = a, d.Bucket, key })
 	facts := gateway.RecordFrom(r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	err := d.Policy.Allow(policy.Request{
+	err := d.Policy.Judge(r.Context(), policy.Request{
 		Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Address: address, Now: facts.Start,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/internal/drain"
 )
 
@@ -48,7 +49,7 @@ func (d *door) uploadOnce(w http.ResponseWriter, r *http.Request, c *claim, in *
 	}
 	answer := kept.answer()
 	c.finish(r.Context(), stored, answer)
-	return answer.write(w, false)
+	return answer.write(w)
 }
 
 // storeOnce judges the file, takes the key and stores the file under the
@@ -100,7 +101,7 @@ func (d *door) replayUpload(w http.ResponseWriter, r *http.Request, c *claim, in
 	}
 	if spared(r, c.record.SHA256) {
 		drain.Before(w, r)
-		return c.record.Answer.write(w, true)
+		return c.record.Answer.replay(w, r)
 	}
 	sum := sha256.New()
 	n, err := io.Copy(struct{ hash.Hash }{sum}, io.LimitReader(in.body, c.record.Size+1))
@@ -110,7 +111,7 @@ func (d *door) replayUpload(w http.ResponseWriter, r *http.Request, c *claim, in
 	if n != c.record.Size || hex.EncodeToString(sum.Sum(nil)) != c.record.SHA256 {
 		return anotherRequest()
 	}
-	return c.record.Answer.write(w, true)
+	return c.record.Answer.replay(w, r)
 }
 
 // spared reports that the body need not come: the client says which bytes they
@@ -161,13 +162,17 @@ func (k *recorder) answer() *storedAnswer {
 	return a
 }
 
+// replay gives the answer again. The first request made the change.
+func (a *storedAnswer) replay(w http.ResponseWriter, r *http.Request) error {
+	gateway.RecordFrom(r.Context()).Changed()
+	w.Header().Set(replayedHeader, "true")
+	return a.write(w)
+}
+
 // write gives the answer.
-func (a *storedAnswer) write(w http.ResponseWriter, replayed bool) error {
+func (a *storedAnswer) write(w http.ResponseWriter) error {
 	for name, value := range a.Header {
 		w.Header().Set(name, value)
-	}
-	if replayed {
-		w.Header().Set(replayedHeader, "true")
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
 	w.WriteHeader(a.Status)

@@ -171,6 +171,9 @@ func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 		if err := d.Store.Delete(r.Context(), from); err != nil {
 			return err
 		}
+		gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) {
+			f.Judged = append(f.Judged, gateway.Judged{Action: gateway.Delete, Bucket: d.Bucket, Key: from})
+		})
 	}
 	stored, _, err := d.Store.Head(r.Context(), id)
 	if err != nil {
@@ -243,6 +246,13 @@ func (d *door) deleteBatch(w http.ResponseWriter, r *http.Request) error {
 		}
 		maps.Copy(refused, failed)
 	}
+	gone := make([]gateway.Judged, 0, len(ids))
+	for _, id := range allowed {
+		if refused[id] == nil {
+			gone = append(gone, gateway.Judged{Action: gateway.Delete, Bucket: d.Bucket, Key: id})
+		}
+	}
+	gateway.RecordFrom(r.Context()).Changed(gone...)
 	answer := batchAnswer{Results: make([]batchResult, 0, len(ids))}
 	for _, id := range ids {
 		result := batchResult{ID: id, Status: http.StatusNoContent}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"strings"
 
 	"github.com/codeguardians/s3gateway"
@@ -17,6 +18,18 @@ var (
 // Allow is nil when Decide allows the request. The error is a *gateway.Error
 // with code AccessDenied.
 func (p *Policy) Allow(r Request) error { return p.Decide(r).Err() }
+
+// Judge is Allow that leaves a denial in the record of the request, for the audit
+// log.
+func (p *Policy) Judge(ctx context.Context, r Request) error {
+	v := p.Decide(r)
+	if !v.Allowed {
+		gateway.RecordFrom(ctx).Update(func(f *gateway.Fields) {
+			f.Judged = append(f.Judged, gateway.Judged{Action: r.Action, Bucket: r.Bucket, Key: r.Key, Denied: true, Rule: v.Rule()})
+		})
+	}
+	return v.Err()
+}
 
 // May is Allow for a request whose address and time are not known, so that
 // grants with such conditions count against the caller.

@@ -71,16 +71,43 @@ func (d *Door) deleteObjects(x *exchange) error {
 	allowed, refused := d.judgeDeletes(x, request.Objects)
 	result := deleteResult{Xmlns: xmlns}
 	if len(allowed) > 0 {
-		if err := d.deleteAllowed(x, deleteDocument{Xmlns: xmlns, Objects: allowed, Quiet: request.Quiet}, &result); err != nil {
+		if err := d.deleteAllowed(x, deleteDocument{Xmlns: xmlns, Objects: slices.Clone(allowed), Quiet: request.Quiet}, &result); err != nil {
 			return err
 		}
 	}
+	x.noteDeleted(allowed, result.Errors)
 	result.XMLName, result.Xmlns = xml.Name{Local: "DeleteResult"}, xmlns
 	result.Errors = append(result.Errors, refused...)
 	if request.Quiet {
 		result.Deleted = nil // the embedded store names them all the same
 	}
 	return x.answerXML(http.StatusOK, result)
+}
+
+// noteDeleted leaves each key that the backend deleted in the record. Its answer
+// need not name them: a quiet one tells of failures alone.
+func (x *exchange) noteDeleted(asked []deletedObject, failed []deleteError) {
+	type name struct{ key, version string }
+	kept := map[name]bool{}
+	for _, e := range failed {
+		kept[name{e.Key, e.VersionID}] = true
+	}
+	gone := make([]gateway.Judged, 0, len(asked))
+	for _, o := range asked {
+		if kept[name{o.Key, o.VersionID}] {
+			continue
+		}
+		gone = append(gone, gateway.Judged{Action: x.deleteAction(o), Bucket: x.addr.Bucket, Key: o.Key, VersionID: o.VersionID})
+	}
+	gateway.RecordFrom(x.r.Context()).Changed(gone...)
+}
+
+// deleteAction is the right that deleting an entry of a batch needs.
+func (x *exchange) deleteAction(o deletedObject) gateway.Action {
+	if o.VersionID != "" {
+		return gateway.DeleteVersion
+	}
+	return x.op.Action
 }
 
 // deleteAllowed has the backend delete and reads its answer.
@@ -126,11 +153,7 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
-	action := x.op.Action
-	if o.VersionID != "" {
-		action = gateway.DeleteVersion
-	}
-	if err := d.may(x, action, x.addr.Bucket, o.Key); err != nil {
+	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {
 		return err
 	}
 	if hasDotSegment(o.Key) {

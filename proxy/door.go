@@ -189,7 +189,7 @@ func (d *Door) findOperation(x *exchange) (err error) {
 		}
 		return err
 	}
-	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation = x.op.Name })
+	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation, f.Action = x.op.Name, x.op.Action })
 	return checkOverrides(x.query)
 }
 
@@ -215,11 +215,11 @@ func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error
 	r := policy.Request{
 		Caller: x.caller, Action: action, Bucket: bucket, Key: key, Address: address, Now: facts.Start,
 	}
-	if err := d.Policy.Allow(r); err != nil {
+	if err := d.Policy.Judge(x.r.Context(), r); err != nil {
 		return err
 	}
 	if r.Key = cleanKey(key); r.Key != key {
-		if err := d.Policy.Allow(r); err != nil {
+		if err := d.Policy.Judge(x.r.Context(), r); err != nil {
 			return err
 		}
 	}
@@ -246,6 +246,7 @@ func (d *Door) authorise(x *exchange) error {
 	action := x.op.Action
 	if x.op.VersionAction != "" && has(x.query, "versionId") {
 		action = x.op.VersionAction
+		gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Action = action })
 	}
 	key := x.addr.Key
 	if action == gateway.List {

@@ -46,7 +46,9 @@ func recordRequests(log zerolog.Logger, now func() time.Time, trusted []netip.Pr
 			seen := &recorder{ResponseWriter: w}
 			defer func() {
 				failure := recover()
-				logRequest(log, now(), r, seen, record.Snapshot())
+				facts := record.Snapshot()
+				audit(log, seen.status, facts)
+				logRequest(log, now(), r, seen, facts)
 				if failure != nil {
 					panic(failure) // net/http cuts the connection
 				}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// The outcomes of the audit log.
+const (
+	outcomeRefused = "refused"
+	outcomeChanged = "changed"
+)
+
+// auditedCodes are the refusals that are decisions of the gateway: about who
+// comes, what may be done, how large, of which type, how fast and how much. What
+// is only malformed is in the log of requests.
+var auditedCodes = []gateway.Code{
+	gateway.AccessDenied, gateway.AccessForbidden, gateway.AuthHeaderMalformed, gateway.AuthQueryParametersError,
+	gateway.EntityTooLarge, gateway.EntityTooSmall, gateway.ExpiredLink, gateway.InvalidAccessKeyID, gateway.InvalidToken,
+	gateway.MissingSecurityHeader, gateway.NameNotAllowed, gateway.QuotaExceeded, gateway.RequestTimeTooSkewed,
+	gateway.SignatureDoesNotMatch, gateway.SlowDown, gateway.TypeNotAllowed, gateway.Unauthenticated,
+	gateway.UnsupportedSignatureVersion,
+}
+
+// changing are the actions whose success is a change.
+var changing = []gateway.Action{gateway.Write, gateway.Delete, gateway.DeleteVersion, gateway.Manage}
+
+// audit writes one record for each decision that refused and for each change,
+// whatever LOG_LEVEL is, but for OFF. It holds no text of the client's beside
+// bucket and key.
+func audit(log zerolog.Logger, status int, f gateway.Fields) {
+	entry := func(j gateway.Judged, outcome string) *zerolog.Event {
+		line := log.Log().Str("log", "audit").Str("id", f.ID).Str("outcome", outcome).Str("door", string(f.Door)).
+			Str("caller", f.Caller).Str("client", f.Client).Str("operation", f.Operation).Str("action", string(j.Action)).
+			Str("bucket", j.Bucket).Str("key", j.Key).Int("status", status)
+		if j.VersionID != "" {
+			line = line.Str("version_id", j.VersionID)
+		}
+		return line
+	}
+	denied := false
+	for _, j := range f.Judged {
+		if j.Denied {
+			denied = true
+			entry(j, outcomeRefused).Str("rule", j.Rule).Str("code", string(gateway.AccessDenied)).Send()
+			continue
+		}
+		entry(j, outcomeChanged).Send()
+	}
+	whole := gateway.Judged{Action: f.Action, Bucket: f.Bucket, Key: f.Key}
+	switch {
+	case f.Err == nil && status >= http.StatusOK && status < http.StatusBadRequest && slices.Contains(changing, f.Action):
+		entry(whole, outcomeChanged).Send()
+	case f.Err != nil && !denied:
+		if e := gateway.AsError(f.Err); e.Status == 0 && slices.Contains(auditedCodes, e.Code) {
+			entry(whole, outcomeRefused).Str("rule", ruleOf(e)).Str("code", string(e.Code)).Send()
+		}
+	}
+}
+
+// ruleOf names what refused: the setting that did, or what the client was told.
+func ruleOf(e *gateway.Error) string {
+	for _, d := range e.Details {
+		if d.Name == "Setting" {
+			return d.Value
+		}
+	}
+	return cmp.Or(e.Message, string(e.Code))
+}
