@@ -29,7 +29,7 @@ test-minio: minio ## the same tests with a real MinIO server as the backend
 test-clients: build minio ## real S3 clients directly and through the gateway, on MinIO and the embedded store
 	@tests/clients/install.sh
 	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
-	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient' ./cmd/s3gateway
+	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient|Tus|Uppy' ./cmd/s3gateway
 	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
 
 test-conformance: build minio ## public S3 suites directly and through the gateway (five minutes)

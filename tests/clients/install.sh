@@ -29,7 +29,7 @@ fi
 
 if command -v npm >/dev/null; then
 	# Again only when the lock file is not the one that was installed.
-	for folder in js browser; do
+	for folder in js browser tus; do
 		if ! cmp -s $folder/package-lock.json $folder/node_modules/.installed; then
 			(cd $folder && npm ci --silent --no-progress)
 			cp $folder/package-lock.json $folder/node_modules/.installed
