@@ -21,10 +21,6 @@ var inlineTypes = map[string]bool{
 	"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/avif": true, "text/plain": true,
 }
 
-// conditions are the request headers that the backend decides on (RFC 9110
-// section 13.1).
-var conditions = []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
-
 // served are the backend's headers that a download shows. User metadata and
 // whatever else a backend sends stay behind.
 var served = []string{"Content-Type", "Content-Length", "Content-Range", "Content-Encoding", "Content-Language",
@@ -37,12 +33,7 @@ func (d *door) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	header := http.Header{}
-	for _, name := range conditions {
-		if values := r.Header.Values(name); len(values) > 0 {
-			header.Set(name, strings.Join(values, ", "))
-		}
-	}
+	header := conditionsOf(r)
 	if r.Method == http.MethodHead && len(header) == 0 {
 		return d.headFile(w, r, mode)
 	}
@@ -97,19 +88,23 @@ func (d *door) fetch(r *http.Request, id string, header http.Header) (*http.Resp
 	if ifRange == "" {
 		return d.Store.Get(r.Context(), r.Method, id, ranged)
 	}
-	name := "If-Unmodified-Since"
-	if strings.HasSuffix(ifRange, `"`) {
-		name = "If-Match"
-	}
-	// A weak validator never matches, and a condition of the client's own under
-	// that name stays in force: the range is then left out.
-	if strings.HasPrefix(ifRange, "W/") || header.Get(name) != "" {
+	// A condition of the client's own under that name stays in force, and what
+	// is no strong validator never matches: the range is then left out.
+	name, at := ifRangeCondition(ifRange)
+	if name == "" || header.Get(name) != "" {
 		return d.Store.Get(r.Context(), r.Method, id, header)
 	}
 	ranged.Set(name, ifRange)
 	resp, err := d.Store.Get(r.Context(), r.Method, id, ranged)
-	if err != nil || resp.StatusCode != http.StatusPreconditionFailed {
-		return resp, err
+	if err != nil {
+		return nil, err
+	}
+	// A store takes any later date for "not modified since"; If-Range means
+	// this very date.
+	modified, _ := http.ParseTime(resp.Header.Get("Last-Modified"))
+	otherDate := resp.StatusCode == http.StatusPartialContent && !at.IsZero() && !at.Equal(modified)
+	if resp.StatusCode != http.StatusPreconditionFailed && !otherDate {
+		return resp, nil
 	}
 	resp.Body.Close()
 	return d.Store.Get(r.Context(), r.Method, id, header)
@@ -135,6 +130,9 @@ func digits(s string) bool {
 
 // serve passes the backend's answer on.
 func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, resp *http.Response) error {
+	if judgedHere(r) && resp.StatusCode < 300 && noneMatch(r, resp.Header.Get("Etag")) {
+		resp.StatusCode = http.StatusNotModified
+	}
 	h := w.Header()
 	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusNotModified {
 		if rng := resp.Header.Get("Content-Range"); rng != "" {
@@ -192,6 +190,7 @@ func notModified(h http.Header, asked string) {
 	h.Del("Content-Disposition")
 	h.Del("Content-Type")
 	h.Del("Content-Length")
+	h.Del("Content-Range")
 	if h.Get("Etag") == "" && strings.Count(asked, `"`) == 2 {
 		h.Set("Etag", strings.TrimPrefix(strings.TrimSpace(asked), "W/"))
 	}

@@ -179,9 +179,16 @@ func (d *door) delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !missingOK {
-		if _, _, err := d.Store.Head(r.Context(), id); err != nil {
+	if conditional := len(r.Header.Values("If-Match")) > 0; conditional || !missingOK {
+		o, _, err := d.Store.Head(r.Context(), id)
+		switch {
+		case err != nil && missingOK && gateway.AsError(err).Code == gateway.NoSuchKey: // gone already
+		case err != nil:
 			return err
+		default:
+			if err := ifMatch(r, o); err != nil {
+				return err
+			}
 		}
 	}
 	if err := d.Store.Delete(r.Context(), id); err != nil {

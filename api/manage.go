@@ -150,6 +150,9 @@ func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := ifMatch(r, source); err != nil {
+		return err
+	}
 	name, err := cleanFilename(cmp.Or(filename, source.Filename, safeNameOf(from)))
 	if err != nil {
 		return err

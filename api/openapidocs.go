@@ -31,7 +31,7 @@ var (
 	idempotencyParam = paramDoc{idempotencyHeader, "header",
 		"1 to 255 characters, with or without quotes. The same request under the same key gets the first answer again for 24 hours.", text(), nil}
 	filenameParam = paramDoc{"filename", "query", "The file's name, where the body is the file itself. Content-Disposition may say it too.", text(), nil}
-	ifMatchParam  = paramDoc{"If-Match", "header", "Only the file with this ETag is changed.", text(), nil}
+	ifMatchParam  = paramDoc{"If-Match", "header", "Only the file with this ETag is changed, copied or deleted.", text(), nil}
 	expiresParam  = paramDoc{"expires_in", "query", "The link's life in seconds.", map[string]any{"type": "integer", "minimum": 1, "maximum": maxExpires}, 60}
 	dispoParam    = paramDoc{"disposition", "query", "`inline` shows images and plain text in the browser; all else is an attachment.", oneOf("attachment", "inline"), "inline"}
 )
@@ -123,7 +123,7 @@ func opDocs() map[string]opDoc {
 			refusals: codes(asJSON, jsonCodes, typeCodes, storeCodes)},
 		"CompleteUpload": {tag: tagUploads, summary: "Ask for a file that came by a link", answers: []answerDoc{created},
 			refusals: codes(asJSON, idCodes, typeCodes, storeCodes)},
-		"CopyFile": {tag: tagFiles, summary: "Copy or move a file", answers: []answerDoc{created},
+		"CopyFile": {tag: tagFiles, summary: "Copy or move a file", params: []paramDoc{ifMatchParam}, answers: []answerDoc{created},
 			bodies:   jsonBody(copyRequest{}, map[string]any{"a copy": map[string]any{"file_id": exampleID, "filename": "copy.txt"}}),
 			refusals: codes(asJSON, jsonCodes, idCodes, typeCodes, storeCodes, []gateway.Code{gateway.PreconditionFailed})},
 		"DeleteFiles": {tag: tagFiles, summary: "Delete up to 1,000 files", description: "A file that was not there counts as deleted.",
@@ -157,9 +157,10 @@ func opDocs() map[string]opDoc {
 			answers:     []answerDoc{{200, "The file as it is now.", fileMetadata{}, nil}},
 			refusals:    codes(asJSON, jsonCodes, idCodes, typeCodes, storeCodes, []gateway.Code{gateway.PreconditionFailed})},
 		"DeleteFile": {tag: tagFiles, summary: "Delete a file", params: []paramDoc{
-			{"missing_ok", "query", "A file that is not there is no error.", map[string]any{"type": "boolean", "default": false}, true}},
+			{"missing_ok", "query", "A file that is not there is no error.", map[string]any{"type": "boolean", "default": false}, true},
+			ifMatchParam},
 			answers:  []answerDoc{{204, "It is gone.", nil, nil}},
-			refusals: codes(idCodes)},
+			refusals: codes(idCodes, []gateway.Code{gateway.PreconditionFailed})},
 		"ResumableOptions": {tag: tagResumable, summary: "What of tus 1.0 is offered", untagged: true, description: "Needs no key.",
 			answers: []answerDoc{{204, "In the headers.", nil, []string{"Tus-Version", "Tus-Extension", "Tus-Checksum-Algorithm", "Tus-Max-Size"}}}},
 		"CreateUpload": {tag: tagResumable, summary: "Begin a resumable upload", optionalBody: true,

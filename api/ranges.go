@@ -103,7 +103,7 @@ func resolveRange(from, to string, size int64) (byteRange, bool) {
 // where the whole file, or a single range, is to be given instead.
 func (d *door) serveRanges(w http.ResponseWriter, r *http.Request, id, mode string, header http.Header) (served bool, err error) {
 	set := severalRanges(r)
-	if set == "" {
+	if set == "" || judgedHere(r) {
 		return false, nil
 	}
 	o, _, err := d.stat(r.Context(), id)

@@ -174,16 +174,19 @@ func (d *door) cors(next http.Handler) http.Handler {
 	if len(d.CORSAllowedOrigins) == 0 {
 		return next
 	}
+	// A page of the internet may use a gateway of a private network, cookies and
+	// client certificates only if its origin is named in full.
+	named := !slices.ContainsFunc(d.CORSAllowedOrigins, func(o string) bool { return strings.Contains(o, "*") })
 	return cors.New(cors.Options{
 		AllowedOrigins: d.CORSAllowedOrigins,
 		AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
+		ExposedHeaders: []string{"Allow", "Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag",
 			"Idempotency-Replayed", "Last-Modified", "Location", "RateLimit", "RateLimit-Policy", "Repr-Digest", "Retry-After", "X-Cache", "X-File-Id", "X-File-Url",
 			"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset",
 			"Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Expires"},
-		// Of cookies and client certificates only pages of origins that are named in full may make use.
-		AllowCredentials: !slices.ContainsFunc(d.CORSAllowedOrigins, func(o string) bool { return strings.Contains(o, "*") }),
-		MaxAge:           600,
+		AllowCredentials:    named,
+		AllowPrivateNetwork: named,
+		MaxAge:              600,
 	}).Handler(next)
 }

@@ -40,6 +40,7 @@ type Store struct {
 	Log zerolog.Logger
 
 	probed
+	counts tagCounts
 }
 
 // NewStore makes a Store on a backend that takes tags, and full-object
@@ -78,7 +79,7 @@ func (s *Store) Head(ctx context.Context, key string) (Object, bool, error) {
 	}
 	header := resp.Header.Clone()
 	header.Del(tagsHeader) // ours, whatever a backend may send
-	tags, err := s.readTags(ctx, key)
+	tags, err := s.tagsOf(ctx, key, header)
 	if err != nil {
 		return Object{}, false, err
 	}
@@ -110,28 +111,6 @@ func withTags(o Object, header http.Header) Object {
 		o.SHA256 = sum
 	}
 	return o
-}
-
-// readTags gives no tags where the backend has none, or does not let the
-// gateway read them.
-func (s *Store) readTags(ctx context.Context, key string) (url.Values, error) {
-	if !s.Tags {
-		return nil, nil
-	}
-	out, err := s.Client.S3().GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &s.Bucket, Key: &key})
-	if err != nil {
-		e := gateway.AsError(fromSDK(err))
-		if e.Status == http.StatusForbidden || e.Code == gateway.NotImplemented || e.Code == "NoSuchTagSet" {
-			s.Log.Debug().Err(err).Msg("the tags of an object cannot be read")
-			return nil, nil
-		}
-		return nil, e
-	}
-	tags := url.Values{}
-	for _, t := range out.TagSet {
-		tags.Set(aws.ToString(t.Key), aws.ToString(t.Value))
-	}
-	return tags, nil
 }
 
 // Delete removes the newest version.
