@@ -45,6 +45,21 @@ func TestARangeIsGivenOfTheSameFileOnly(t *testing.T) {
 	}
 }
 
+func TestARangeBehindTheEndTellsTheLength(t *testing.T) {
+	b := newReal(t, 0)
+	id := b.upload("a.txt", "0123456789")
+	for _, asked := range []string{"bytes=10-", "bytes=99-120", "bytes=10-11,20-"} {
+		got := b.do("GET", Root+"/download/"+id, http.Header{"Range": {asked}}, nil)
+		b.wantRefusal(got, refusal{416, "InvalidRange", "", ""})
+		if got.header.Get("Content-Range") != "bytes */10" {
+			t.Errorf("%s: %v", asked, got.header)
+		}
+	}
+	if got := b.do("GET", Root+"/download/"+id, http.Header{"Range": {"bytes=5-2"}}, nil); got.status != 200 || got.body != "0123456789" {
+		t.Errorf("a range from its end to its beginning: %d %q", got.status, got.body)
+	}
+}
+
 // RFC 9110 section 13.2.2.
 func TestConditionsAreJudgedInTheirOrder(t *testing.T) {
 	b := newReal(t, 0)

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -121,6 +122,9 @@ func singleRange(r *http.Request) string {
 	if !ok || !dashed || from+to == "" || !digits(from) || !digits(to) {
 		return ""
 	}
+	if _, ok := resolveRange(from, to, math.MaxInt64); !ok { // stores differ on one that ends before it begins
+		return ""
+	}
 	return "bytes=" + from + "-" + to
 }
 
@@ -135,8 +139,8 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 	}
 	h := w.Header()
 	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusNotModified {
-		if rng := resp.Header.Get("Content-Range"); rng != "" {
-			h.Set("Content-Range", rng) // with a 416, the file's length
+		if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+			d.showLength(r, id, h, resp.Header.Get("Content-Range"))
 		}
 		return backend.ReadError(resp)
 	}
@@ -167,6 +171,19 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 		return fmt.Errorf("a download of %s was cut off: %w", id, err)
 	}
 	return nil
+}
+
+// showLength tells with a 416 how long the file is (RFC 9110 section 15.5.17):
+// a client that has the whole of it sees so. Not every store says it.
+func (d *door) showLength(r *http.Request, id string, h http.Header, said string) {
+	if said == "" {
+		o, _, err := d.Store.Head(r.Context(), id)
+		if err != nil {
+			return
+		}
+		said = fmt.Sprintf("bytes */%d", o.Size)
+	}
+	h.Set("Content-Range", said)
 }
 
 // known is what a backend's answer tells of a file's bytes. The SHA-256 of a
