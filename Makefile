@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -31,6 +31,9 @@ test-clients: build minio ## real S3 clients directly and through the gateway, o
 	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
 	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient|Tus|Uppy' ./cmd/s3gateway
 	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
+
+test-large: build ## a file of 5 GiB by each way of the upload API, with peak memory (needs 11 GB of disk)
+	@tests/large/run.py --gateway $(BIN)
 
 test-conformance: build minio ## public S3 suites directly and through the gateway (five minutes)
 	@tests/conformance/run.py --gateway $(BIN) --minio $(MINIO)

@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"github.com/versity/versitygw/backend"
-	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
@@ -60,7 +59,7 @@ func serve(ctx context.Context, cfg childConfig) error {
 // openStore gives the store with its metadata in the form that cfg says.
 func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error) {
 	if cfg.Sidecar == "" {
-		store, err := posix.New(cfg.Buckets, meta.XattrMeta{}, options)
+		store, err := posix.New(cfg.Buckets, roomForParts{}, options)
 		return fitted{Posix: store, scratch: cfg.Versions}, err
 	}
 	metadata, err := newSidecar(cfg.Sidecar, cfg.Versions)
