@@ -63,9 +63,6 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 	if s.at, err = d.Buckets.Locate(s.addr.Bucket, false); err != nil {
 		return source{}, err
 	}
-	if s.at.Backend != x.at.Backend {
-		return source{}, notImplemented("a copy between two backends")
-	}
 	if s.at, err = s.at.at("copy source", s.addr.Key); err != nil {
 		return source{}, err
 	}
@@ -148,7 +145,7 @@ func sourceHeaders(out http.Header) http.Header {
 
 // ask sends a request about a copy's source.
 func (d *Door) ask(x *exchange, s source, method string, header http.Header) (*http.Response, error) {
-	resp, err := x.at.Backend.Do(x.r.Context(), backend.Request{
+	resp, err := s.at.Backend.Do(x.r.Context(), backend.Request{
 		Method: method, Bucket: s.at.Bucket, Key: s.at.Key, Query: s.query(), Header: header,
 	})
 	if err != nil {
@@ -167,6 +164,9 @@ func (d *Door) copyObject(x *exchange) error {
 	s, err := d.parseSource(x)
 	if err != nil {
 		return err
+	}
+	if s.at.Backend != x.at.Backend {
+		return d.copyAcross(x, s, 0)
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
 	limits := d.limits(x)
@@ -227,6 +227,9 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 	s, err := d.parseSource(x)
 	if err != nil {
 		return err
+	}
+	if s.at.Backend != x.at.Backend {
+		return d.copyAcross(x, s, number)
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
 	limits := d.limits(x)

@@ -149,3 +149,55 @@ func multipartInto(t *testing.T, client *s3.Client, bucket, key string) {
 		t.Fatalf("%+v, %v", done, err)
 	}
 }
+
+// Two backends at once: what a client sees of the second is as of the first, and
+// objects and parts are copied between them.
+func TestTwoBackends(t *testing.T) {
+	store := testbed.Open(t)
+	if store.Name == "embedded" {
+		t.Skip("the embedded store has no address that a second backend could be")
+	}
+	far := store.Bucket(t)
+	w := newFiled(t, fmt.Sprintf("backends: [{name: far, endpoint_url: %q, region: %s, access_key_id: %s, secret_access_key: %s}]\n"+
+		"buckets: [{name: archive, backend: far, bucket: %s, prefix: old/}]\n", store.Endpoint, store.Region, store.AccessKeyID, store.SecretAccessKey, far))
+	client, ctx := w.s3(), t.Context()
+	body := bytes.Repeat([]byte("0123456789"), 600_000)
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &w.bucket, Key: aws.String("a b.txt"), Body: bytes.NewReader(body),
+		ContentType: aws.String("text/plain"), Metadata: map[string]string{"colour": "blue"}, Tagging: aws.String("k=v")}); err != nil {
+		t.Fatal(err)
+	}
+	copied, err := client.CopyObject(ctx, &s3.CopyObjectInput{Bucket: aws.String("archive"), Key: aws.String("b.txt"), CopySource: aws.String(w.bucket + "/a%20b.txt")})
+	if err != nil || aws.ToString(copied.CopyObjectResult.ETag) == "" || copied.CopyObjectResult.LastModified == nil {
+		t.Fatalf("%+v, %v", copied, err)
+	}
+	if err := holds(ctx, client, "archive", "b.txt", body); err != nil {
+		t.Error(err)
+	}
+	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String("archive"), Key: aws.String("b.txt")})
+	if err != nil || aws.ToString(head.ContentType) != "text/plain" || head.Metadata["colour"] != "blue" || aws.ToString(head.ETag) != aws.ToString(copied.CopyObjectResult.ETag) {
+		t.Errorf("%+v, %v", head, err)
+	}
+	tags, err := client.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String("archive"), Key: aws.String("b.txt")})
+	if err != nil || len(tags.TagSet) != 1 || *tags.TagSet[0].Value != "v" {
+		t.Errorf("%+v, %v", tags, err)
+	}
+	create, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &w.bucket, Key: aws.String("back.txt")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{Bucket: &w.bucket, Key: aws.String("back.txt"), UploadId: create.UploadId,
+		PartNumber: aws.Int32(1), CopySource: aws.String("archive/b.txt"), CopySourceRange: aws.String("bytes=10-5999999")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &w.bucket, Key: aws.String("back.txt"), UploadId: create.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.CopyPartResult.ETag, PartNumber: aws.Int32(1)}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := holds(ctx, client, w.bucket, "back.txt", body[10:]); err != nil {
+		t.Error(err)
+	}
+	if keys := w.keysOf(far); !slices.Equal(keys, []string{"old/b.txt"}) {
+		t.Errorf("the second backend holds %v", keys)
+	}
+}
