@@ -14,6 +14,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/verify"
 )
 
 // linksTo makes links to a backend with the credentials.
@@ -83,7 +84,7 @@ func TestLinksThatCouldBeTurnedIntoCopiesAreNotMade(t *testing.T) {
 			switch {
 			case !r.URL.Query().Has("x-amz-copy-source"):
 				return 404
-			case r.Header.Get(copySource) != "":
+			case r.Header.Get(copySource) != "" || r.Header.Get(verify.MarkHeader) != "":
 				return 403
 			}
 			return 400
@@ -95,6 +96,12 @@ func TestLinksThatCouldBeTurnedIntoCopiesAreNotMade(t *testing.T) {
 			}
 			return 404
 		}, false, "PRESIGN_VIA=gateway"},
+		{"it takes metadata that was not signed", func(r *http.Request) int {
+			if r.Header.Get(verify.MarkHeader) != "" {
+				return 400 // of the MD5: the signature passed
+			}
+			return 403
+		}, false, "metadata on a link"},
 		{"it is not well", func(*http.Request) int { return 503 }, false, "ServiceUnavailable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -96,6 +96,9 @@ func (d *door) adopt(r *http.Request, c *claim) bool {
 // replayUpload gives the answer of the first request, if this is the same file.
 // To know, its bytes are read and hashed, and kept nowhere.
 func (d *door) replayUpload(w http.ResponseWriter, r *http.Request, c *claim, in *incoming) error {
+	if err := d.may(r, gateway.Write, c.record.FileID); err != nil {
+		return err // what the caller may is asked now, as for a link
+	}
 	if in.size >= 0 && in.size != c.record.Size {
 		return anotherRequest()
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gorilla/mux"
 
@@ -80,9 +81,11 @@ func (d *door) tusOptions(w http.ResponseWriter, _ *http.Request) error {
 // with a slash.
 func (d *door) tusOverride(w http.ResponseWriter, r *http.Request) error {
 	if mux.Vars(r)["id"] == "" {
-		return d.tusCreate(w, r)
+		return d.record(opCreateUpload, withoutIdempotency(d.tusCreate))(w, r)
 	}
-	methods := map[string]handlerFunc{"PATCH": d.tusPatch, "HEAD": d.tusHead, "DELETE": d.tusTerminate}
+	methods := map[string]handlerFunc{
+		"PATCH": d.tusPatch, "HEAD": d.record(opUploadOffset, changesNothing(d.tusHead)), "DELETE": d.record(opTerminateUpload, d.tusTerminate),
+	}
 	next, ok := methods[r.Header.Get("X-HTTP-Method-Override")]
 	if !ok {
 		w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH")
@@ -156,7 +159,11 @@ func (d *door) newUpload(r *http.Request) (*upload, error) {
 	if err := d.may(r, gateway.Write, key); err != nil {
 		return nil, err
 	}
-	declared := cmp.Or(meta["filetype"], meta["content_type"])
+	declared := strings.TrimSpace(cmp.Or(meta["filetype"], meta["content_type"]))
+	if strings.ContainsFunc(declared, unicode.IsControl) {
+		// No store can be told of it, and the upload would never end.
+		return nil, invalid(gateway.InvalidArgument, "Upload-Metadata", "has a filetype with a control character")
+	}
 	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, key)
 	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key)); err != nil {
 		return nil, err

@@ -64,6 +64,7 @@ func (u *upload) setLength(h http.Header) error {
 	case n < u.offset():
 		return invalid(gateway.InvalidArgument, "Upload-Length", "is less than the %d bytes that are there", u.offset())
 	}
+	u.resized = u.state.Length != n
 	u.state.Length = n
 	return nil
 }

@@ -78,6 +78,8 @@ type upload struct {
 	saved *recordState // nil before the first save
 	file  *Object      // once it is finished here
 	ended bool         // it was refused, and nothing is left of it
+	// resized says that this request brought the length.
+	resized bool
 }
 
 // offset is how far the upload is, in bytes.

@@ -267,7 +267,14 @@ func (w *uploadWriter) save(tail []byte) error {
 	return nil
 }
 
-func (w *uploadWriter) keepTail() error { return w.save(w.buf.bytes[:w.n]) }
+// keepTail saves the bytes that fill no part. A chunk that brought nothing is no
+// reason to write the record, with up to a part of bytes, again.
+func (w *uploadWriter) keepTail() error {
+	if w.u.state.Stored+int64(w.n) == w.before && !w.u.resized {
+		return nil
+	}
+	return w.save(w.buf.bytes[:w.n])
+}
 
 // keepBody keeps what came of a body that broke off, unless a checksum was to
 // prove it.

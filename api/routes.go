@@ -23,6 +23,13 @@ const (
 	opPresign = "PresignUpload"
 )
 
+// The operations that a POST to an upload may stand for.
+const (
+	opCreateUpload    = "CreateUpload"
+	opUploadOffset    = "UploadOffset"
+	opTerminateUpload = "TerminateUpload"
+)
+
 // route is one path of the door with its methods.
 type route struct {
 	path string // below Root; {id:.*} is what mux matches there
@@ -49,14 +56,14 @@ func (d *door) routes() []route {
 			"PUT":  {name: opDirect, handle: acceptsJSON(d.direct)}}},
 		{path: "/resumable", tus: true, methods: map[string]operation{
 			"OPTIONS": {name: "ResumableOptions", handle: d.tusOptions, public: true},
-			"POST":    {name: "CreateUpload", handle: d.tus(withoutIdempotency(d.tusCreate))}}},
+			"POST":    {name: opCreateUpload, handle: d.tus(withoutIdempotency(d.tusCreate))}}},
 		{path: "/resumable/{id:.*}", tus: true, methods: map[string]operation{
 			"OPTIONS": {name: "ResumableOptions", handle: d.tusOptions, public: true},
-			"HEAD":    {name: "UploadOffset", handle: d.tus(changesNothing(d.tusHead))},
+			"HEAD":    {name: opUploadOffset, handle: d.tus(changesNothing(d.tusHead))},
 			"GET":     {name: "UploadedFile", handle: acceptsJSON(changesNothing(d.tusGet))},
 			"PATCH":   {name: "ResumeUpload", handle: d.tus(d.tusPatch)},
 			"POST":    {name: "ResumeUpload", handle: d.tus(d.tusOverride)},
-			"DELETE":  {name: "TerminateUpload", handle: d.tus(d.tusTerminate)}}},
+			"DELETE":  {name: opTerminateUpload, handle: d.tus(d.tusTerminate)}}},
 		{path: "/presigned", methods: map[string]operation{"POST": {name: opPresign, handle: acceptsJSON(changesNothing(d.presignUpload))}}},
 		{path: "/complete/{id:.*}", methods: map[string]operation{"POST": {name: "CompleteUpload", handle: acceptsJSON(d.complete)}}},
 		{path: "/copy", methods: map[string]operation{"POST": {name: "CopyFile", handle: acceptsJSON(withoutIdempotency(d.copyFile))}}},

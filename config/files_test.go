@@ -115,6 +115,25 @@ func TestEmptyYAMLIsFine(t *testing.T) {
 	}
 }
 
+// A stack that grows without end cannot be recovered from.
+func TestANestedFileIsRefusedBeforeItIsParsed(t *testing.T) {
+	for name, src := range map[string]string{
+		"lists": strings.Repeat("[", 300_000), "objects": strings.Repeat("{", 300_000), "both, apart": "a: " + strings.Repeat("[{\n ", 300_000),
+		"dashes": strings.Repeat("- ", 300_000), "dashes with tabs": strings.Repeat("-\t", 300_000),
+	} {
+		y := parseYAML("c.yaml", src, outside{})
+		if len(y.problems) != 1 || !strings.Contains(y.problems[0].Error(), "too deeply nested") {
+			t.Errorf("%s: %.200v", name, y.problems)
+		}
+	}
+	wide := "callers:\n" + strings.Repeat("  - {name: a, grants: [{bucket: b}]} # - - [ ]\n", 3000)
+	for _, p := range parseYAML("c.yaml", wide, outside{}).problems {
+		if strings.Contains(p.Error(), "nested") {
+			t.Fatal(p)
+		}
+	}
+}
+
 func FuzzDotenv(f *testing.F) {
 	f.Add(seedBlock)
 	f.Add("A='b' # c\nexport B=\"\\\"\"\n=x\nA")

@@ -40,6 +40,10 @@ type outside struct {
 // see them, and because every refusal names line and column.
 func parseYAML(file, src string, o outside) *yamlReader {
 	y := &yamlReader{file: file, outside: o, values: map[string]given{}}
+	if tooDeep(src) {
+		y.refuse(nil, "", "too deeply nested", fmt.Sprintf("at most %d levels", maxNesting))
+		return y
+	}
 	tree, err := parser.ParseBytes([]byte(src), 0)
 	if err != nil {
 		y.syntax(err)
@@ -53,6 +57,34 @@ func parseYAML(file, src string, o outside) *yamlReader {
 		y.document(doc.Body)
 	}
 	return y
+}
+
+// maxNesting is how deep brackets, and dashes on one line, may be nested.
+const maxNesting = 1000
+
+// tooDeep reports a file that the parser would go into so deep that its stack
+// ends the process: on a reload, a gateway that serves. It counts brackets and
+// dashes wherever they stand, in quotes and comments too.
+func tooDeep(src string) bool {
+	open, dashes := 0, 0
+	for i := range len(src) {
+		switch src[i] {
+		case '[', '{':
+			open++
+		case ']', '}':
+			open = max(open-1, 0)
+		case '\n':
+			dashes = 0
+		case '-':
+			if i+1 < len(src) && (src[i+1] == ' ' || src[i+1] == '\t') {
+				dashes++
+			}
+		}
+		if open > maxNesting || dashes > maxNesting {
+			return true
+		}
+	}
+	return false
 }
 
 type yamlReader struct {

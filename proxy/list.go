@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -156,6 +157,8 @@ type nameScanner struct {
 	hidden              int
 	ownMetaAt           int  // where the open element of the gateway's metadata begins
 	count               edit // of KeyCount, when there is one
+	version             edit // takes NextVersionIdMarker out, when there is one
+	skips               bool // the next page begins behind the gateway's own keys
 }
 
 func (s *nameScanner) scan() error {
@@ -178,12 +181,17 @@ func (s *nameScanner) scan() error {
 				s.inEntry, s.reserved, s.entryAt, s.entryEdits = true, false, begin, len(s.edits)
 			case strings.HasPrefix(t.Name.Local, ownMetaElement):
 				s.ownMetaAt = begin
+			case len(s.path) == 2 && t.Name.Local == "NextVersionIdMarker":
+				s.version.begin = begin
 			}
 		case xml.CharData:
 			s.text(string(t), begin, end)
 		case xml.EndElement:
 			if strings.HasPrefix(t.Name.Local, ownMetaElement) {
 				s.edits = append(s.edits, edit{s.ownMetaAt, end, ""})
+			}
+			if len(s.path) == 2 && t.Name.Local == "NextVersionIdMarker" {
+				s.version.end = end
 			}
 			s.path = s.path[:max(0, len(s.path)-1)]
 			if len(s.path) == 1 && s.inEntry {
@@ -203,6 +211,9 @@ func (s *nameScanner) text(text string, begin, end int) {
 		s.edits = append(s.edits, edit{begin, end, escapeText(s.bucket)})
 	case len(s.path) == 2 && element == "KeyCount":
 		s.count = edit{begin, end, text}
+	case len(s.path) == 2 && nextPage[element] && behindReserved(text) != "":
+		s.edits = append(s.edits, edit{begin, end, escapeText(behindReserved(text))})
+		s.skips = true
 	case keyElements[element]:
 		key := cutPrefix(text, s.at.Prefix)
 		plain, err := url.QueryUnescape(key) // the client may have asked for encoded keys
@@ -222,6 +233,26 @@ func (s *nameScanner) closeEntry(end int) {
 	}
 }
 
+// nextPage are the elements by which a client asks for the next page.
+var nextPage = map[string]bool{"NextMarker": true, "NextKeyMarker": true, "NextContinuationToken": true}
+
+// lastReserved is behind every key that the gateway makes for itself.
+const lastReserved = gateway.ReservedPrefix + "~"
+
+// behindReserved gives a marker behind the gateway's own keys for one that names
+// such a key, "" for any other. A client is not shown the ids of other callers'
+// uploads, and need not go through pages of nothing. Tokens are keys on the
+// embedded store, and keys in base64 on MinIO; AWS's show none.
+func behindReserved(marker string) string {
+	if plain, err := url.QueryUnescape(marker); isReserved(marker) || err == nil && isReserved(plain) {
+		return lastReserved
+	}
+	if plain, err := base64.StdEncoding.DecodeString(marker); err == nil && isReserved(string(plain)) {
+		return base64.StdEncoding.EncodeToString([]byte(lastReserved))
+	}
+	return ""
+}
+
 // finish takes what is hidden off the KeyCount of ListObjectsV2, which stands
 // before or after the keys.
 func (s *nameScanner) finish() {
@@ -229,6 +260,9 @@ func (s *nameScanner) finish() {
 	if err == nil && s.hidden > 0 {
 		s.count.text = strconv.Itoa(max(count-s.hidden, 0))
 		s.edits = append(s.edits, s.count)
+	}
+	if s.skips && s.version.end > 0 {
+		s.edits = append(s.edits, s.version)
 	}
 	slices.SortFunc(s.edits, func(a, b edit) int { return cmp.Compare(a.begin, b.begin) })
 }

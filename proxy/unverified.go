@@ -45,14 +45,27 @@ func (d *Door) judged(x *exchange, at Location, version string, ask func() (*htt
 	}
 }
 
-// sendRead is send for an operation that shows an object.
+// sendRead is send for an operation that shows an object. The type that the
+// client wants in the answer is put there behind the check: a mark binds the
+// object's own.
 func (d *Door) sendRead(x *exchange, req backend.Request) (*http.Response, error) {
-	asked := req.Header
-	return d.judged(x, x.at, get(x.query, "versionId"), func() (*http.Response, error) {
+	asked, shown := req.Header, ""
+	if d.Gate.Covers(x.at.Backend, x.at.Bucket, x.at.Key) {
+		shown = get(req.Query, responseType)
+		req.Query = without(req.Query, responseType)
+	}
+	resp, err := d.judged(x, x.at, get(x.query, "versionId"), func() (*http.Response, error) {
 		req.Header = asked.Clone()
 		return d.send(x, req)
 	})
+	if err == nil && shown != "" {
+		resp.Header.Set("Content-Type", shown)
+	}
+	return resp, err
 }
+
+// responseType is the parameter that replaces the Content-Type of an answer.
+const responseType = "response-content-type"
 
 // settle has an object checked before an operation whose answer does not carry
 // its metadata.
