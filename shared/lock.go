@@ -9,10 +9,16 @@ import (
 )
 
 const (
-	// lockTime is how long a lock holds whose owner no longer renews it.
+	// lockTime is how long a lock holds whose owner is gone.
 	lockTime = 15 * time.Second
-	// lockPoll is how often one who waits for a lock asks again.
-	lockPoll = 50 * time.Millisecond
+	// lockPoll is how often one who waits for a lock asks again, and tells its
+	// owner that it does.
+	lockPoll = 100 * time.Millisecond
+	// lockWatch is how often an owner says that it is there, and looks whether
+	// somebody waits.
+	lockWatch = 200 * time.Millisecond
+	// wantedTime is how long one who no longer asks counts as waiting.
+	wantedTime = time.Second
 )
 
 // unlock deletes a lock only if it is still the owner's.
@@ -21,75 +27,79 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 `)
 
-// extend lets a lock hold longer if it is still the owner's.
-var extend = redis.NewScript(`
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+// acquire gives a free lock to the asker, or leaves word that it waits.
+var acquire = redis.NewScript(`
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then redis.call('DEL', KEYS[2]) return 1 end
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
 return 0
 `)
 
-// Lock takes the one lock of an id on all replicas, and waits for it until ctx
-// ends. The context that it gives ends with ctx, with unlock, and with the lock:
-// when it was lost, because Redis forgot it or was away for as long as it holds,
-// its cause is ErrAway. What is done under the lock is done under that context.
-// The error is ErrAway or that of ctx.
-func (r *Redis) Lock(ctx context.Context, id string) (under context.Context, release func(), err error) {
-	key, token := own+"lock:"+id, rand.Text()
+// watch lets a lock hold longer. It gives 1 where its owner should end: somebody
+// waits, or it is not the owner any more.
+var watch = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 1 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('EXISTS', KEYS[2])
+`)
+
+// Lock takes the one lock of a name on all replicas, and waits for it until ctx
+// ends. Its owner is told by interrupt, again and again, when another one waits
+// for it or when it was lost; interrupt may be called from another goroutine
+// until unlock has returned. The error is ErrAway or that of ctx. A Redis that
+// goes away while the lock is held takes it from nobody, and keeps it from
+// nobody: what is done under it needs a condition of its own.
+func (r *Redis) Lock(ctx context.Context, name string, interrupt func()) (release func(), err error) {
+	keys, token := []string{own + "lock:" + name, own + "wanted:" + name}, rand.Text()
 	for {
-		var got bool
+		var got int64
 		err := r.call(ctx, func(ctx context.Context) (err error) {
-			got, err = r.client.SetNX(ctx, key, token, lockTime).Result()
+			got, err = acquire.Run(ctx, r.client, keys, token, lockTime.Milliseconds(), wantedTime.Milliseconds()).Int64()
 			return err
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if got {
+		if got == 1 {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(lockPoll):
 		}
 	}
-	under, cancel := context.WithCancelCause(ctx)
+	held, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.keep(under, cancel, key, token)
+		r.keep(held, keys, token, interrupt)
 	}()
-	return under, func() {
-		cancel(context.Canceled)
+	return func() {
+		cancel()
 		<-done
 		_ = r.call(context.WithoutCancel(ctx), func(ctx context.Context) error {
-			return unlock.Run(ctx, r.client, []string{key}, token).Err()
+			return unlock.Run(ctx, r.client, keys[:1], token).Err()
 		})
 	}, nil
 }
 
-// keep renews a lock until under ends, and ends under when the lock is lost.
-func (r *Redis) keep(under context.Context, cancel context.CancelCauseFunc, key, token string) {
-	tick := time.NewTicker(lockTime / 5)
+// keep holds a lock until ctx ends.
+func (r *Redis) keep(ctx context.Context, keys []string, token string, interrupt func()) {
+	tick := time.NewTicker(lockWatch)
 	defer tick.Stop()
-	sure := time.Now()
 	for {
 		select {
-		case <-under.Done():
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		asked := time.Now()
-		var mine int64
-		err := r.call(under, func(ctx context.Context) (err error) {
-			mine, err = extend.Run(ctx, r.client, []string{key}, token, lockTime.Milliseconds()).Int64()
+		var end int64
+		err := r.call(ctx, func(ctx context.Context) (err error) {
+			end, err = watch.Run(ctx, r.client, keys, token, lockTime.Milliseconds()).Int64()
 			return err
 		})
-		switch {
-		case err == nil && mine == 1:
-			sure = asked
-		case err == nil, time.Since(sure) > lockTime*3/5:
-			cancel(ErrAway)
-			return
+		if err == nil && end == 1 {
+			interrupt()
 		}
 	}
 }

@@ -225,7 +225,7 @@ func TestALockHasOneOwner(t *testing.T) {
 		for i := range 6 {
 			r := []*Redis{a, b}[i%2]
 			wg.Go(func() {
-				_, release, err := r.Lock(t.Context(), "upload")
+				release, err := r.Lock(t.Context(), "upload", func() {})
 				if err != nil {
 					t.Error(err)
 					return
@@ -240,23 +240,25 @@ func TestALockHasOneOwner(t *testing.T) {
 		if most.Load() != 1 {
 			t.Errorf("%d at once", most.Load())
 		}
-		_, release, err := a.Lock(t.Context(), "upload")
+		told := make(chan struct{}, 100)
+		release, err := a.Lock(t.Context(), "upload", func() { told <- struct{}{} })
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer release()
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*lockWatch)
 		defer cancel()
-		if _, _, err := b.Lock(ctx, "upload"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := b.Lock(ctx, "upload", func() {}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("waiting for another's lock: %v", err)
 		}
+		<-told // the owner learns that it is waited for
 	})
 }
 
 func TestALockThatAnotherOwnsIsNotReleased(t *testing.T) {
 	mini := miniredis.RunT(t)
 	r, _ := open(t, "redis://"+mini.Addr())
-	_, release, err := r.Lock(t.Context(), "upload")
+	release, err := r.Lock(t.Context(), "upload", func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +288,7 @@ func TestRedisThatGoesAndComesBack(t *testing.T) {
 	if _, _, ok := r.Generations("o1"); ok || r.Err() == nil {
 		t.Error("generations while it is away")
 	}
-	if _, _, err := r.Lock(t.Context(), "id"); !errors.Is(err, ErrAway) {
+	if _, err := r.Lock(t.Context(), "id", func() {}); !errors.Is(err, ErrAway) {
 		t.Errorf("a lock while it is away: %v", err)
 	}
 	server.Start()

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rs/zerolog"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/api"
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/policy"
@@ -59,4 +61,38 @@ func (s *sharing) close() {
 	s.stop()
 	<-s.done
 	_ = s.redis.Close()
+}
+
+// uploadLocks are those of one process, and of all replicas while Redis is there.
+type uploadLocks struct {
+	local api.UploadLocks
+	redis *shared.Redis
+}
+
+func newUploadLocks(s *sharing) api.UploadLocks {
+	if s.redis == nil {
+		return api.NewUploadLocks()
+	}
+	return uploadLocks{local: api.NewUploadLocks(), redis: s.redis}
+}
+
+// Lock takes the lock of this process first, so that its requests do not wait
+// for each other by way of Redis.
+func (l uploadLocks) Lock(ctx context.Context, name string, interrupt func()) (func(), error) {
+	release, err := l.local.Lock(ctx, name, interrupt)
+	if err != nil {
+		return nil, err
+	}
+	releaseAll, err := l.redis.Lock(ctx, name, interrupt)
+	switch {
+	case errors.Is(err, shared.ErrAway):
+		return release, nil // the condition on the upload's state decides then
+	case err != nil:
+		release()
+		return nil, err
+	}
+	return func() {
+		releaseAll()
+		release()
+	}, nil
 }

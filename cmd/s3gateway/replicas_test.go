@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -95,5 +100,62 @@ func TestAGatewayStartsWithoutItsRedis(t *testing.T) {
 	w.signed("GET", "missing").isS3Error(t, 503, "SlowDown")
 	if strings.Contains(w.log.String(), "password-of-redis") {
 		t.Error("the log holds the password")
+	}
+}
+
+// A client whose connection was lost goes on by another replica, while the first
+// one still waits for its bytes: that one ends and keeps what it has.
+func TestAnUploadGoesOnByAnotherReplica(t *testing.T) {
+	all, _ := newReplicas(t, 2)
+	body := png(300_000)
+	created := do(t, newRequest(t, "POST", all[0].rest("resumable"), nil, "Tus-Resumable", "1.0.0",
+		"Upload-Length", strconv.Itoa(len(body)), "Upload-Metadata", "filename YS5wbmc="))
+	if created.status != 201 {
+		t.Fatalf("%d %s", created.status, created.body)
+	}
+	at, err := url.Parse(created.header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, write := io.Pipe()
+	defer write.Close()
+	first := make(chan int, 1)
+	go func() {
+		r, err := http.NewRequestWithContext(t.Context(), "PATCH", all[0].url+at.Path, lost)
+		if err != nil {
+			first <- 0
+			return
+		}
+		r.ContentLength = int64(len(body))
+		for name, value := range map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"} {
+			r.Header.Set(name, value)
+		}
+		resp, err := transport().RoundTrip(r)
+		if err != nil {
+			first <- 0
+			return
+		}
+		resp.Body.Close()
+		first <- resp.StatusCode
+	}()
+	if _, err := write.Write(body[:100_000]); err != nil {
+		t.Fatal(err)
+	}
+	head := do(t, newRequest(t, "HEAD", all[1].url+at.Path, nil, "Tus-Resumable", "1.0.0"))
+	offset, _ := strconv.Atoi(head.header.Get("Upload-Offset"))
+	if head.status != 200 || offset == 0 {
+		t.Fatalf("%d %v", head.status, head.header)
+	}
+	done := do(t, newRequest(t, "PATCH", all[1].url+at.Path, bytes.NewReader(body[offset:]), "Tus-Resumable", "1.0.0",
+		"Upload-Offset", strconv.Itoa(offset), "Content-Type", "application/offset+octet-stream"))
+	id := done.header.Get("X-File-Id")
+	if done.status != 204 || id == "" {
+		t.Fatalf("%d %v %s", done.status, done.header, done.body)
+	}
+	if got := do(t, newRequest(t, "GET", all[0].rest("download/"+id), nil)); !bytes.Equal(got.body, body) {
+		t.Errorf("%d bytes of %d", len(got.body), len(body))
+	}
+	if status := <-first; status != 423 && status != 0 {
+		t.Errorf("the first request: %d", status)
 	}
 }

@@ -98,7 +98,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		traffic: policy.NewTraffic(policy.TrafficOptions{Entries: limiterEntries, Now: now, StreamNow: time.Now,
 			Buckets: a.redis.buckets, Flights: a.redis.flights}),
 		addresses: policy.NewLimiter(limiterEntries, now, a.redis.buckets),
-		budget:    api.NewBudget(cfg.UploadBufferBytes), uploadLocks: api.NewUploadLocks(), counted: newMetrics(a.redis), log: log, now: now,
+		budget:    api.NewBudget(cfg.UploadBufferBytes), uploadLocks: newUploadLocks(a.redis), counted: newMetrics(a.redis), log: log, now: now,
 	}
 	files := a.restStore(cfg, nil, log)
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now))
