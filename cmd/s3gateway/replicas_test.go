@@ -106,7 +106,7 @@ func TestAGatewayStartsWithoutItsRedis(t *testing.T) {
 // A client whose connection was lost goes on by another replica, while the first
 // one still waits for its bytes: that one ends and keeps what it has.
 func TestAnUploadGoesOnByAnotherReplica(t *testing.T) {
-	all, _ := newReplicas(t, 2)
+	all, server := newReplicas(t, 2)
 	body := png(300_000)
 	created := do(t, newRequest(t, "POST", all[0].rest("resumable"), nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(body)), "Upload-Metadata", "filename YS5wbmc="))
@@ -141,9 +141,10 @@ func TestAnUploadGoesOnByAnotherReplica(t *testing.T) {
 	if _, err := write.Write(body[:100_000]); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the lock of the first request", func() bool { return server.Has("*lock:*") })
 	head := do(t, newRequest(t, "HEAD", all[1].url+at.Path, nil, "Tus-Resumable", "1.0.0"))
-	offset, _ := strconv.Atoi(head.header.Get("Upload-Offset"))
-	if head.status != 200 || offset == 0 {
+	offset, err := strconv.Atoi(head.header.Get("Upload-Offset"))
+	if head.status != 200 || err != nil {
 		t.Fatalf("%d %v", head.status, head.header)
 	}
 	done := do(t, newRequest(t, "PATCH", all[1].url+at.Path, bytes.NewReader(body[offset:]), "Tus-Resumable", "1.0.0",

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Redis is a real redis-server of a test's own, on a unix socket.
@@ -71,4 +73,16 @@ func (r *Redis) Stop() {
 	_ = r.cmd.Wait()
 	_ = os.Remove(r.socket)
 	r.cmd = nil
+}
+
+// Has reports whether a key is there that a pattern of KEYS matches.
+func (r *Redis) Has(pattern string) bool {
+	r.t.Helper()
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
+	defer client.Close()
+	keys, err := client.Keys(r.t.Context(), pattern).Result()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return len(keys) > 0
 }
