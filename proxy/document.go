@@ -212,3 +212,34 @@ func malformed(cause error) *gateway.Error {
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// forwardDocument serves an operation with a small document that goes on as it
+// was sent.
+func (d *Door) forwardDocument(x *exchange) error {
+	doc, err := d.readDocument(x)
+	if err != nil {
+		return err
+	}
+	return d.forward(x, doc.request(x))
+}
+
+// restoreObject serves RestoreObject, but not its way of writing the results of
+// a query to any bucket that the gateway can reach, past every rule of it.
+func (d *Door) restoreObject(x *exchange) error {
+	doc, err := d.readDocument(x)
+	if err != nil {
+		return err
+	}
+	var wanted struct {
+		OutputLocation *struct{}
+	}
+	if len(doc.raw) > 0 {
+		if err := doc.parse(&wanted); err != nil {
+			return err
+		}
+	}
+	if wanted.OutputLocation != nil {
+		return notImplemented("OutputLocation on RestoreObject")
+	}
+	return d.forward(x, doc.request(x))
+}

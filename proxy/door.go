@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -204,69 +203,6 @@ func checkOverrides(query []signer.Param) error {
 	return nil
 }
 
-// may asks the policy about one key, under the conditions of this request, and
-// counts the request for the rates of the bucket. It asks about the key as it was
-// sent, and as a store would use it that cleans keys: MinIO keeps "//a/../b" as
-// "b", so a grant or a denial that went by the sent bytes alone would be one for
-// another object.
-func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
-	facts := gateway.RecordFrom(x.r.Context()).Snapshot()
-	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	r := policy.Request{
-		Caller: x.caller, Action: action, Bucket: bucket, Key: key, Address: address, Now: facts.Start,
-	}
-	if err := d.Policy.Judge(x.r.Context(), r); err != nil {
-		return err
-	}
-	if r.Key = cleanKey(key); r.Key != key {
-		if err := d.Policy.Judge(x.r.Context(), r); err != nil {
-			return err
-		}
-	}
-	return policy.PassageFrom(x.r.Context()).Bucket(d.Policy, x.caller, bucket, action)
-}
-
-// limits are the policy's limits for what is stored under the request's key, by
-// the name that a store which cleans keys would give it.
-func (d *Door) limits(x *exchange) policy.Limits {
-	return d.Policy.LimitsFor(x.caller, x.addr.Bucket, cleanKey(x.addr.Key))
-}
-
-// authorise asks the policy whether the caller may.
-func (d *Door) authorise(x *exchange) error {
-	if x.caller.Link && !x.op.Link {
-		return gateway.Errorf(gateway.AccessDenied, "A link does not allow %s.", x.op.Name)
-	}
-	if x.caller.Anonymous() && !x.op.Public {
-		return gateway.Errorf(gateway.AccessDenied, "This needs an authenticated caller.")
-	}
-	if x.op.Probe && d.Policy.Visible(x.caller, x.addr.Bucket) {
-		return nil
-	}
-	action := x.op.Action
-	if x.op.VersionAction != "" && has(x.query, "versionId") {
-		action = x.op.VersionAction
-		gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Action = action })
-	}
-	key := x.addr.Key
-	if action == gateway.List {
-		key = get(x.query, "prefix")
-	}
-	if err := d.may(x, action, x.addr.Bucket, key); err != nil {
-		return err
-	}
-	if action == gateway.List && has(x.query, metadataParam) {
-		// What a HEAD of each object would tell.
-		if err := d.may(x, gateway.Read, x.addr.Bucket, key); err != nil {
-			return err
-		}
-	}
-	if needsManage(x.header) {
-		return d.may(x, gateway.Manage, x.addr.Bucket, x.addr.Key)
-	}
-	return nil
-}
-
 // locate finds the backend's names. It stands before authorise: where keys are
 // files, one that would alias another must not be judged under the name it has
 // here.
@@ -327,58 +263,10 @@ func (d *Door) serve(x *exchange) error {
 	}
 }
 
-// forwardDocument serves an operation with a small document that goes on as it
-// was sent.
-func (d *Door) forwardDocument(x *exchange) error {
-	doc, err := d.readDocument(x)
-	if err != nil {
-		return err
-	}
-	return d.forward(x, doc.request(x))
-}
-
-// restoreObject serves RestoreObject, but not its way of writing the results of
-// a query to any bucket that the gateway can reach, past every rule of it.
-func (d *Door) restoreObject(x *exchange) error {
-	doc, err := d.readDocument(x)
-	if err != nil {
-		return err
-	}
-	var wanted struct {
-		OutputLocation *struct{}
-	}
-	if len(doc.raw) > 0 {
-		if err := doc.parse(&wanted); err != nil {
-			return err
-		}
-	}
-	if wanted.OutputLocation != nil {
-		return notImplemented("OutputLocation on RestoreObject")
-	}
-	return d.forward(x, doc.request(x))
-}
-
 // request is the plain request to the backend, without a body.
 func (x *exchange) request() backend.Request {
 	return backend.Request{
 		Method: x.op.Method, Bucket: x.at.Bucket, Key: x.at.Key,
 		Query: without(x.query, "x-id"), Header: x.out,
 	}
-}
-
-func has(query []signer.Param, key string) bool {
-	return slices.ContainsFunc(query, func(p signer.Param) bool { return p.Key == key })
-}
-
-func get(query []signer.Param, key string) string {
-	for _, p := range query {
-		if p.Key == key {
-			return p.Value
-		}
-	}
-	return ""
-}
-
-func without(query []signer.Param, key string) []signer.Param {
-	return slices.DeleteFunc(slices.Clone(query), func(p signer.Param) bool { return p.Key == key })
 }

@@ -107,6 +107,18 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	return a.use(cfg)
 }
 
+// parts are what one configuration makes for both doors.
+type parts struct {
+	cfg     *config.Config
+	log     zerolog.Logger
+	rules   *policy.Policy
+	callers *policy.Callers
+	mapped  map[string]proxy.Bucket
+	tokens  policy.Tokens
+	gate    *verify.Gate
+	links   *api.BackendLinks
+}
+
 // use puts the doors under a configuration in force, or says why it cannot be
 // used; then nothing has changed.
 func (a *app) use(cfg *config.Config) error {
@@ -114,67 +126,39 @@ func (a *app) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	log, now := a.log.Level(level), a.now
-	rules, err := newPolicy(cfg)
-	if err != nil {
+	p := parts{cfg: cfg, log: a.log.Level(level)}
+	if p.rules, err = newPolicy(cfg); err != nil {
 		return err
 	}
-	callers, err := newCallers(cfg, a.keys, now)
-	if err != nil {
+	if p.callers, err = newCallers(cfg, a.keys, a.now); err != nil {
 		return &exitError{code: exitSettings, err: err}
 	}
-	mapped, err := a.bucketMap(cfg)
+	if p.mapped, err = a.bucketMap(cfg); err != nil {
+		return err
+	}
+	tokens, issuer, err := a.tokensOf(cfg, p.log)
 	if err != nil {
 		return err
 	}
-	tokens, issuer, err := a.tokensOf(cfg, log)
-	if err != nil {
-		return err
-	}
-	gate, links := a.backendLinks(cfg, rules, a.metadata, log)
-	files := a.restStore(cfg, gate, log)
-	addressRate := func() policy.Rate { return rateOf(cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
+	p.tokens = tokens
+	p.gate, p.links = a.backendLinks(cfg, p.rules, a.metadata, p.log)
+	a.issuer.use(issuer)
+	a.current.Store(&doorsInForce{Handler: a.handlerOf(p), config: cfg})
+	return nil
+}
 
-	s3Door := &proxy.Door{
-		Table: proxy.NewTable(),
-		Verifier: &signer.Verifier{
-			Secrets: callers, Regions: regions(cfg.Region), PublicHost: hostOf(cfg.PublicURL),
-			ForwardedHost: forwardedHost(cfg.TrustedProxies), Now: now,
-			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
-			MakesBucket: func(r *http.Request, t signer.Target) bool {
-				return proxy.MakesBucket(cfg.Domains, r, t)
-			},
-		},
-		Callers: callers, Policy: rules,
-		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: mapped},
-		Cache:   a.metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
-		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
-		OwnOrigins: ownOrigins(cfg), Gate: gate, Log: log,
-	}
-	restDoor := api.New(api.Options{
-		Store: files, Resumable: files, UploadLocks: a.uploadLocks,
-		Bucket: cfg.BucketName, Budget: a.budget,
-		Policy: rules, Callers: callers,
-		Auth: &policy.RESTAuth{
-			Mode: cfg.UploadAuth, Callers: callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
-			Tokens: tokens,
-		},
-		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
-		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
-		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
-		Links:  links,
-		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"),
-		Records: files, IdempotencyKey: a.keys.shared("idempotency"), Now: now, Random: rand.Reader, Log: log,
-	})
+// handlerOf puts what both doors share before them.
+func (a *app) handlerOf(p parts) http.Handler {
+	rate := func() policy.Rate { return rateOf(p.cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
 	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
-		return policy.LimitByAddress(a.addresses, addressRate, cfg.TrustedProxies, fail)(next)
+		return policy.LimitByAddress(a.addresses, rate, p.cfg.TrustedProxies, fail)(next)
 	}
-	handler := chain(
+	return chain(
 		doors{
-			domains: cfg.Domains,
+			domains: p.cfg.Domains,
 			// Outside of the limit, so that a page can read that refusal too.
-			s3:   allowOrigins(cfg)(limitAddress(proxy.WriteError, s3Door)),
-			rest: limitAddress(api.WriteError, restDoor),
+			s3:   allowOrigins(p.cfg)(limitAddress(proxy.WriteError, a.s3Door(p))),
+			rest: limitAddress(api.WriteError, a.restDoor(p)),
 			page: http.HandlerFunc(frontPage),
 		},
 		// The record is outermost: it logs what all others answered, panics
@@ -182,11 +166,48 @@ func (a *app) use(cfg *config.Config) error {
 		// with each byte that they read and write. Draining a refused body has
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
-		recordRequests(log, now, cfg.TrustedProxies), a.counted.count, recoverPanics(log), drain.Middleware, guardStalls(stallTimeout), a.traffic.Handler,
+		recordRequests(p.log, a.now, p.cfg.TrustedProxies), a.counted.count, recoverPanics(p.log), drain.Middleware,
+		guardStalls(stallTimeout), a.traffic.Handler,
 	)
-	a.issuer.use(issuer)
-	a.current.Store(&doorsInForce{Handler: handler, config: cfg})
-	return nil
+}
+
+func (a *app) s3Door(p parts) *proxy.Door {
+	cfg := p.cfg
+	return &proxy.Door{
+		Table: proxy.NewTable(),
+		Verifier: &signer.Verifier{
+			Secrets: p.callers, Regions: regions(cfg.Region), PublicHost: hostOf(cfg.PublicURL),
+			ForwardedHost: forwardedHost(cfg.TrustedProxies), Now: a.now,
+			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
+			MakesBucket: func(r *http.Request, t signer.Target) bool {
+				return proxy.MakesBucket(cfg.Domains, r, t)
+			},
+		},
+		Callers: p.callers, Policy: p.rules,
+		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: p.mapped},
+		Cache:   a.metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
+		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
+		OwnOrigins: ownOrigins(cfg), Gate: p.gate, Log: p.log,
+	}
+}
+
+func (a *app) restDoor(p parts) http.Handler {
+	cfg, files := p.cfg, a.restStore(p.cfg, p.gate, p.log)
+	return api.New(api.Options{
+		Store: files, Resumable: files, UploadLocks: a.uploadLocks,
+		Bucket: cfg.BucketName, Budget: a.budget,
+		Policy: p.rules, Callers: p.callers,
+		Auth: &policy.RESTAuth{
+			Mode: cfg.UploadAuth, Callers: p.callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
+			Tokens: p.tokens,
+		},
+		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
+		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
+		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
+		Links:  p.links,
+		Region: regions(cfg.Region)[0], CursorKey: a.keys.derive("cursor"),
+		Records: files, IdempotencyKey: a.keys.shared("idempotency"), Now: a.now, Random: rand.Reader, Log: p.log,
+	})
 }
 
 // restStore holds the files of the REST door.
