@@ -14,3 +14,11 @@ func CleanKey(key string) string {
 	}
 	return clean
 }
+
+// folderSuffix stands in MinIO for the slash at the end of a key.
+const folderSuffix = "__XLDIR__"
+
+// IsFolderAlias reports a key that MinIO reads as another one: "a__XLDIR__" is
+// its "a/", past every rule about that key, and what lies below such a segment is
+// in no listing of it.
+func IsFolderAlias(key string) bool { return strings.Contains(key+"/", folderSuffix+"/") }

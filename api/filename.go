@@ -42,9 +42,18 @@ func cleanFilename(sent string) (string, error) {
 }
 
 // safeName is the part of a name that goes into an id: A-Za-z0-9._- with one _
-// for a run of anything else within it, no dot at either end, bounded, and with
-// its extension. The original name is kept beside the object.
+// for a run of anything else within it, no dot at either end, bounded, with its
+// extension, and no other key's alias. The original name is kept beside the object.
 func safeName(name string) string {
+	safe := bounded(plainName(name))
+	if gateway.IsFolderAlias(safe) {
+		safe += "_"
+	}
+	return safe
+}
+
+// plainName keeps the characters that are safe.
+func plainName(name string) string {
 	var b strings.Builder
 	gap := false
 	for _, c := range name {
@@ -61,10 +70,14 @@ func safeName(name string) string {
 		gap = false
 		b.WriteRune(c)
 	}
-	safe := strings.Trim(b.String(), ".")
-	if safe == "" {
-		return "file"
+	if safe := strings.Trim(b.String(), "."); safe != "" {
+		return safe
 	}
+	return "file"
+}
+
+// bounded cuts a name, but not its extension.
+func bounded(safe string) string {
 	if len(safe) <= maxSafeName {
 		return safe
 	}

@@ -73,6 +73,8 @@ func checkKey(field, key string) error {
 		return refuse(gateway.InvalidArgument, "is not UTF-8")
 	case strings.ContainsFunc(key, unicode.IsControl):
 		return refuse(gateway.InvalidArgument, "has a control character")
+	case gateway.IsFolderAlias(key):
+		return refuse(gateway.InvalidArgument, "has a segment that ends in __XLDIR__, which some stores read as a folder")
 	case key[0] == '/':
 		return refuse(gateway.InvalidArgument, "begins with a slash: ids are relative")
 	}

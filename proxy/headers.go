@@ -40,6 +40,10 @@ var forbiddenMeta = []string{
 	"x-amz-meta-snowball-", "x-amz-meta-minio-snowball-", "x-amz-meta-s3gateway-",
 }
 
+func isForbiddenMeta(lower string) bool {
+	return slices.ContainsFunc(forbiddenMeta, func(prefix string) bool { return strings.HasPrefix(lower, prefix) })
+}
+
 // outboundHeaders picks what goes on to the backend. Nothing is dropped
 // silently but what ended lists and what is not S3's at all. A header that the
 // client's Connection gives to the next hop only (RFC 9110 section 7.6.1) can
@@ -94,10 +98,8 @@ func oneValueEach(h http.Header) error {
 
 // admitAmz decides on one x-amz-* header.
 func admitAmz(op *Operation, name string, passed []string) error {
-	for _, prefix := range forbiddenMeta {
-		if strings.HasPrefix(name, prefix) {
-			return gateway.Errorf(gateway.AccessDenied, "The header %s is not allowed through this gateway.", name)
-		}
+	if isForbiddenMeta(name) {
+		return gateway.Errorf(gateway.AccessDenied, "The header %s is not allowed through this gateway.", name)
 	}
 	for _, known := range [][]string{op.Headers, commonHeaders, passed} {
 		if slices.ContainsFunc(known, func(pattern string) bool { return matchesName(pattern, name) }) {

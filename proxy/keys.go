@@ -43,6 +43,9 @@ func checkObjectName(key string) error {
 		// the signature is wrong.
 		return gateway.Errorf(gateway.InvalidArgument, "Object key is not UTF-8.")
 	}
+	if gateway.IsFolderAlias(key) {
+		return gateway.Errorf(gateway.InvalidArgument, "Object key has a segment that ends in __XLDIR__, which some stores read as a folder.")
+	}
 	if isReserved(key) {
 		return gateway.Errorf(gateway.AccessDenied, "Keys under %s belong to the gateway.", gateway.ReservedPrefix)
 	}

@@ -114,6 +114,8 @@ func (d *Door) stampCopy(x *exchange, s source, of http.Header) error {
 }
 
 // takeMetadata makes a copy that keeps its source's metadata one that names them.
+// What a store would act on stays behind, as it is refused from a client: under
+// a source's own "snowball" metadata MinIO would unpack the copy.
 func takeMetadata(out, of http.Header) {
 	out.Set("X-Amz-Metadata-Directive", "REPLACE")
 	for name := range out {
@@ -128,8 +130,9 @@ func takeMetadata(out, of http.Header) {
 		}
 	}
 	for name, values := range of {
-		if strings.HasPrefix(name, "X-Amz-Meta-") && !ownAnswer(strings.ToLower(name)) {
+		if strings.HasPrefix(name, "X-Amz-Meta-") && !isForbiddenMeta(strings.ToLower(name)) {
 			out[name] = []string{strings.Join(values, ",")}
 		}
 	}
+	dropFraming(out)
 }
