@@ -80,10 +80,11 @@ func (c keysListCommand) Run(cli *commands, p process) error {
 
 // Run sets disabled: true in the entry of the key.
 func (c keysDisableCommand) Run(cli *commands, p process) error {
-	cfg, err := loadFile(cli, p, c.File)
+	cfg, unlock, err := lockedFile(cli, p, c.File)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	keys := storedKeys(cfg)
 	i := slices.IndexFunc(keys, func(k storedKey) bool { return k.id == c.Key })
 	if i < 0 {
@@ -117,12 +118,32 @@ func sameKeys(got, want []storedKey) error {
 	return nil
 }
 
+// onlyAdded wants every key that was there as it was, and n more of one caller.
+func onlyAdded(before, after []storedKey, caller string, n int) error {
+	for _, k := range after {
+		i := slices.IndexFunc(before, func(b storedKey) bool { return sameKeys([]storedKey{b}, []storedKey{k}) == nil })
+		switch {
+		case i >= 0:
+			before = slices.Delete(before, i, i+1)
+		case k.caller == caller && !k.disabled:
+			n--
+		default:
+			n = -1
+		}
+	}
+	if n != 0 || len(before) > 0 {
+		return fmt.Errorf("its form is not one that can be edited here; add the key by hand")
+	}
+	return nil
+}
+
 // write makes keys and puts them into the file.
 func (c keysNewCommand) write(cli *commands, p process, random io.Reader) error {
-	cfg, err := loadFile(cli, p, c.File)
+	cfg, unlock, err := lockedFile(cli, p, c.File)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	i := slices.IndexFunc(cfg.Callers, func(k config.Caller) bool { return k.Name == c.Caller })
 	if i < 0 {
 		return fmt.Errorf("the file has no caller %s: add it first, with its grants", c.Caller)
@@ -131,12 +152,8 @@ func (c keysNewCommand) write(cli *commands, p process, random io.Reader) error 
 	if err != nil {
 		return err
 	}
-	wanted := len(storedKeys(cfg)) + len(edits)
 	err = editFile(p, cfg, func(src string) (string, error) { return addToFile(src, edits) }, func(changed *config.Config) error {
-		if keys := storedKeys(changed); len(keys) != wanted {
-			return fmt.Errorf("its form is not one that can be edited here; add the key by hand")
-		}
-		return nil
+		return onlyAdded(storedKeys(cfg), storedKeys(changed), c.Caller, len(edits))
 	})
 	if err == nil {
 		_, err = io.WriteString(p.stdout, said)

@@ -78,9 +78,40 @@ func addItem(src string, offset int, item string) (edited string, ok bool) {
 	return src, false
 }
 
+// lockedFile is loadFile for an edit: nobody else edits the file until unlock was
+// called. Two edits at once would lose one, and with it that a key is disabled.
+func lockedFile(cli *commands, p process, file string) (cfg *config.Config, unlock func(), err error) {
+	if cfg, err = loadFile(cli, p, file); err != nil {
+		return nil, nil, err
+	}
+	for {
+		f, err := os.Open(cfg.ConfigFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		unlock = func() { _ = f.Close() }
+		err = lockFile(f)
+		mine, statErr := f.Stat()
+		now, nowErr := os.Stat(cfg.ConfigFile)
+		if err = errors.Join(err, statErr, nowErr); err != nil {
+			unlock()
+			return nil, nil, fmt.Errorf("the file cannot be locked: %w", err)
+		}
+		if !os.SameFile(mine, now) { // who held the lock has replaced it
+			unlock()
+			continue
+		}
+		if cfg, err = loadFile(cli, p, file); err != nil {
+			unlock()
+			return nil, nil, err
+		}
+		return cfg, unlock, nil
+	}
+}
+
 // editFile changes the file of a configuration: edit gives the new text, and
 // what was read from it must pass check. The file is replaced as a whole, so a
-// running gateway never reads half of it, and keeps its mode.
+// running gateway never reads half of it, and keeps its mode and owner.
 func editFile(p process, cfg *config.Config, edit func(src string) (string, error), check func(*config.Config) error) error {
 	path, err := filepath.EvalSymlinks(cfg.ConfigFile)
 	if err != nil {
@@ -103,6 +134,10 @@ func editFile(p process, cfg *config.Config, edit func(src string) (string, erro
 		return err
 	}
 	defer func() { _ = os.Remove(temp.Name()) }() // gone when all went well
+	if err := keepOwner(temp, info); err != nil {
+		_ = temp.Close()
+		return fmt.Errorf("the file is left as it is, because it would have another owner: %w", err)
+	}
 	_, err = temp.WriteString(edited)
 	if err = errors.Join(err, temp.Chmod(info.Mode().Perm()), temp.Sync(), temp.Close()); err != nil {
 		return err

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/codeguardians/s3gateway/config"
@@ -98,5 +100,71 @@ func TestKeysThatCannotBeEdited(t *testing.T) {
 	}
 	if code, out := command(t, "keys", "--help"); code != exitOK || !strings.Contains(out, "rotate") {
 		t.Error(code, out)
+	}
+}
+
+// Each of many edits at once is in the file in the end.
+func TestKeysThatAreEditedAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	write(t, path, "callers:\n  - name: web\n    access_keys:\n      - {id: STOLENKEY, secret: a-secret-of-thirty-characters-}\n")
+	const most = 8
+	var edits sync.WaitGroup
+	for i := range most {
+		edits.Go(func() {
+			args := []string{"keys", "new", "--kind", "access-key", "--caller", "web", "--file", path}
+			if i == most/2 {
+				args = []string{"keys", "disable", "STOLENKEY", "--file", path}
+			}
+			if code, out := command(t, args...); code != exitOK {
+				t.Errorf("%d %s", code, out)
+			}
+		})
+	}
+	edits.Wait()
+	_, list := command(t, "keys", "list", "--file", path)
+	if strings.Count(list, "SGWK") != most-1 || strings.Count(list, "disabled") != 1 {
+		t.Errorf("%s", list)
+	}
+}
+
+// A file that root edits stays the gateway's own.
+func TestAnEditedFileKeepsItsOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	write(t, path, "callers:\n  - name: web\n")
+	if err := os.Chown(path, 12345, 54321); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := command(t, "keys", "new", "--caller", "web", "--file", path); code != exitOK {
+		t.Fatal(code, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := fmt.Sprintf("%+v", info.Sys()); !strings.Contains(owner, "Uid:12345 Gid:54321") || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %s", info.Mode(), owner)
+	}
+}
+
+// A key goes to nobody but the caller that it was made for.
+func TestOnlyAdded(t *testing.T) {
+	a, b := storedKey{caller: "a", id: "1"}, storedKey{caller: "b", id: "2"}
+	for name, tt := range map[string]struct {
+		after []storedKey
+		ok    bool
+	}{
+		"one more":          {[]storedKey{{caller: "a", id: "3"}, a, b}, true},
+		"of another caller": {[]storedKey{{caller: "b", id: "3"}, a, b}, false},
+		"in its place":      {[]storedKey{{caller: "a", id: "3"}, b}, false},
+		"one changed":       {[]storedKey{{caller: "a", id: "3"}, a, {caller: "b", id: "2", disabled: true}}, false},
+		"none":              {[]storedKey{a, b}, false},
+		"two":               {[]storedKey{{caller: "a", id: "3"}, {caller: "a", id: "4"}, a, b}, false},
+	} {
+		if err := onlyAdded([]storedKey{a, b}, tt.after, "a", 1); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
