@@ -40,6 +40,12 @@ func example(t *testing.T, name string) string {
 func command(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
 	t.Chdir(docsFolder(t))
+	return commandHere(args...)
+}
+
+// commandHere runs one command line in the working folder. It may be called by
+// several at once.
+func commandHere(args ...string) (code int, out string) {
 	var stdout, stderr bytes.Buffer
 	environ := []string{"PARTNER_SECRET_2026=correct-horse-battery", "PARTNER_SECRET_2027=correct-horse-staples"}
 	code = run(context.Background(), process{args: args, environ: environ, stdout: &stdout, stderr: &stderr})

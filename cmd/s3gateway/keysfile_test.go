@@ -115,7 +115,7 @@ func TestKeysThatAreEditedAtOnce(t *testing.T) {
 			if i == most/2 {
 				args = []string{"keys", "disable", "STOLENKEY", "--file", path}
 			}
-			if code, out := command(t, args...); code != exitOK {
+			if code, out := commandHere(args...); code != exitOK {
 				t.Errorf("%d %s", code, out)
 			}
 		})
