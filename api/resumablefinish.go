@@ -79,6 +79,9 @@ func (w *uploadWriter) store() (Object, error) {
 	// Two that complete one multipart upload at once are more than some stores
 	// can take. From here on the state says that the upload is whole, and
 	// whoever finds it so completes it if this request does not.
+	if w.u.state.Whole.IsZero() {
+		w.u.state.Whole = w.Now().UTC().Truncate(time.Second)
+	}
 	if err := w.save(nil); err != nil {
 		return Object{}, err
 	}
@@ -105,7 +108,7 @@ func (w *uploadWriter) alreadyThere(cause error) (Object, error) {
 	o, _, err := w.Store.Head(ctx, w.u.state.Key)
 	if err != nil {
 		if missingUpload(cause) {
-			return o, gateway.Errorf(gateway.NoSuchUpload, "The parts of the upload are gone. Begin again.").Because(cause)
+			return o, w.partsGone(cause)
 		}
 		return o, cause
 	}
@@ -114,6 +117,20 @@ func (w *uploadWriter) alreadyThere(cause error) (Object, error) {
 		w.up.tag(ctx, o)
 	}
 	return o, nil
+}
+
+// partsGone is the refusal for an upload whose parts the store has not: it ends
+// the upload. But some stores show neither parts nor object while they join
+// them, so a request that another one overtook, or that found the upload whole,
+// is told to ask again.
+func (w *uploadWriter) partsGone(cause error) error {
+	if err := w.stillOurs(); err != nil {
+		return err
+	}
+	if w.pending && w.Now().Before(w.u.state.Whole.Add(settleTime)) {
+		return lockedOut().Because(cause)
+	}
+	return gateway.Errorf(gateway.NoSuchUpload, "The parts of the upload are gone. Begin again.").Because(cause)
 }
 
 // completeAsStored is complete for parts that more than one request may have

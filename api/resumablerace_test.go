@@ -155,7 +155,8 @@ func TestANewRequestEndsTheOneThatStillWrites(t *testing.T) {
 func TestChunksThatRaceOnReplicas(t *testing.T) {
 	b := newReal(t, 0)
 	if b.bed.Name == "embedded" {
-		// Its conditional writes are not atomic; one gateway alone uses it.
+		// One gateway alone uses it. It may keep the folder of a part that comes
+		// while it joins the others.
 		b.change(func(o *Options) { o.UploadLocks = &localLocks{} })
 	}
 	other := httptest.NewServer(New(b.options))

@@ -62,7 +62,9 @@ type uploadState struct {
 	SHAState []byte      `json:"sha_state,omitempty"` // over them, as crypto/sha256 marshals it
 	CRCState []byte      `json:"crc_state,omitempty"`
 	Tail     int64       `json:"tail"` // bytes behind this line
-	Done     bool        `json:"done,omitempty"`
+	// Whole is when all bytes were there, as parts.
+	Whole time.Time `json:"whole,omitzero"`
+	Done  bool      `json:"done,omitempty"`
 }
 
 // savedPart is a part of the multipart upload; its number is its place.

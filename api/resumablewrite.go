@@ -33,6 +33,9 @@ type uploadWriter struct {
 	up     *multipartUpload // nil before the first part
 	head   []byte           // first bytes of the file, once they are in a part
 	before int64            // offset that was saved last
+	// pending says that the upload was found whole: another request may be
+	// making the file.
+	pending bool
 	// loose says that the multipart upload was made here and is in no saved
 	// state: nobody else would abort it.
 	loose bool
@@ -42,11 +45,18 @@ type uploadWriter struct {
 // failure leaves it where it was saved last.
 func (d *door) receive(r *http.Request, u *upload, c *chunk, tail io.Reader) error {
 	w := &uploadWriter{
-		door: d, ctx: lasting(r.Context()), caller: callerOf(r), u: u, chunk: c, before: u.offset(),
+		door: d, ctx: lasting(r.Context()), caller: callerOf(r), u: u, chunk: c, before: u.offset(), pending: u.whole(),
 		limits: d.Policy.LimitsFor(callerOf(r), d.Bucket, u.state.Key),
 		src:    &parts{src: bufio.NewReaderSize(c.body, 16)}, head: u.state.Head,
 	}
 	err := w.run(r.Context(), tail)
+	if failure := gateway.AsError(err); failure != nil && kindOf(failure).status >= http.StatusInternalServerError {
+		// Stores fail in words of their own for parts that another request is
+		// just making the file of.
+		if overtaken := w.stillOurs(); gateway.CodeOf(overtaken) == uploadLocked {
+			err = lockedOut().Because(err)
+		}
+	}
 	if !w.ends(err) {
 		return err
 	}
@@ -57,10 +67,11 @@ func (d *door) receive(r *http.Request, u *upload, c *chunk, tail io.Reader) err
 }
 
 // ends tells the refusals that no further chunk could mend. InvalidPart is what
-// the store says when two requests wrote different bytes to one offset.
+// the store says when two requests wrote different bytes to one offset,
+// NoSuchUpload when somebody aborted the parts.
 func (w *uploadWriter) ends(err error) bool {
 	switch gateway.CodeOf(err) {
-	case gateway.TypeNotAllowed, gateway.NameNotAllowed, gateway.EntityTooSmall, gateway.SHA256Mismatch, gateway.InvalidPart:
+	case gateway.TypeNotAllowed, gateway.NameNotAllowed, gateway.EntityTooSmall, gateway.SHA256Mismatch, gateway.InvalidPart, gateway.NoSuchUpload:
 		return true
 	case gateway.EntityTooLarge:
 		return gateway.AsError(err).Field != "Content-Length" // a chunk that is too long can be sent again
@@ -207,7 +218,9 @@ func (w *uploadWriter) putPart() error {
 			return err
 		}
 	}
-	if err := w.sendPart(); err != nil {
+	if err := w.sendPart(); missingUpload(err) {
+		return w.partsGone(err)
+	} else if err != nil {
 		return err
 	}
 	if w.chunk.unproven {

@@ -54,11 +54,14 @@
 //
 // # What is mended here
 //
-// Three things that versitygw 1.8.0 does by itself would break promises of the
+// Five things that versitygw 1.8.0 does by itself would break promises of the
 // gateway: it stores a body that is cut short as if it were whole (whole.go); it
 // refuses tags that do not fit after the object is visible (room.go); its
 // sidecar lets keys with a segment "meta" take the place of metadata
-// (sidecar.go). Each has a test that fails without its remedy.
+// (sidecar.go); a delete may come between a conditional write's look at its
+// condition and its end (exclusive.go); it closes the connection on a body that
+// it refuses unread, and the refusal is lost (whole.go). Each has a test that fails without its
+// remedy.
 //
 // # What it cannot hold
 //

@@ -41,7 +41,7 @@ func serve(ctx context.Context, cfg childConfig) error {
 	if err != nil {
 		return err
 	}
-	return embedgw.RunVersityGW(ctx, identified{dated{store}}, &embedgw.Config{
+	return embedgw.RunVersityGW(ctx, identified{dated{newExclusive(store, cfg.Buckets)}}, &embedgw.Config{
 		RootUserAccess:    cfg.AccessKeyID,
 		RootUserSecret:    cfg.SecretAccessKey,
 		Region:            cfg.Region,

@@ -12,6 +12,7 @@ func systemError() error {
 }
 
 func tryLock(*os.File) error  { return systemError() }
+func waitLock(*os.File) error { return systemError() }
 func probeXattr(string) error { return systemError() }
 func becomeChild()            {}
 

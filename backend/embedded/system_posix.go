@@ -21,6 +21,15 @@ func tryLock(f *os.File) error {
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 }
 
+// waitLock takes an exclusive lock on f as soon as it is free.
+func waitLock(f *os.File) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 // probeXattr sets, reads and removes an extended attribute in dir as the store
 // would: reading alone succeeds on file systems that refuse to write.
 func probeXattr(dir string) error {

@@ -16,10 +16,28 @@ import (
 // a body, and the store would keep the piece as an object and answer 200.
 func wholeBodies(ctx fiber.Ctx) error {
 	body, length := ctx.Request().BodyStream(), ctx.Request().Header.ContentLength()
-	if body != nil && length > 0 {
-		utils.ContextKeyBodyReader.Set(ctx, &wholeReader{src: body, left: int64(length)})
+	if body == nil || length <= 0 {
+		return ctx.Next()
 	}
-	return ctx.Next()
+	whole := &wholeReader{src: body, left: int64(length)}
+	utils.ContextKeyBodyReader.Set(ctx, whole)
+	err := ctx.Next()
+	if ctx.Request().BodyStream() == body { // a small document was taken whole, past whole
+		whole.drain()
+	}
+	return err
+}
+
+// drainBytes is how much of a refused body is read away. The store says 100 to
+// every request that asks, so the gateway is sending already, and a connection
+// that closes on it would take the refusal with it.
+const drainBytes = 64 << 20
+
+// drain reads what is left of a body whose answer is known.
+func (r *wholeReader) drain() {
+	if r.left > 0 && r.left <= drainBytes {
+		_, _ = io.CopyN(io.Discard, r, r.left)
+	}
 }
 
 // wholeReader turns an early io.EOF of src into S3's IncompleteBody.
