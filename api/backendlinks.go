@@ -49,12 +49,8 @@ func (l *BackendLinks) target(ctx context.Context, life int, now time.Time) (t l
 	}, nil
 }
 
-// metadata is what a link makes its request carry: whose limits hold, and the
-// original name. It stands in the query of a PUT, where it is signed and the
-// client need not send it, and among the fields of a form.
-func (l *BackendLinks) metadata(r *http.Request, key, filename string) []signer.Param {
-	return []signer.Param{
-		{Key: http.CanonicalHeaderKey(verify.LinkHeader), Value: l.Gate.Link(key, callerOf(r).Name)},
-		{Key: filenameMeta, Value: escapeName(filename)},
-	}
+// metadata is what a link makes its request carry besides the original name:
+// whose limits hold.
+func (l *BackendLinks) metadata(r *http.Request, key string) signer.Param {
+	return signer.Param{Key: http.CanonicalHeaderKey(verify.LinkHeader), Value: l.Gate.Link(key, callerOf(r).Name)}
 }

@@ -89,9 +89,11 @@ func (d *door) linkTo(r *http.Request, id string, p promise, now time.Time) (lin
 		ExpiresAt: timestamp(now.Add(time.Duration(to.life) * time.Second)),
 		Method:    p.method, Headers: map[string]string{},
 	}
-	var metadata []signer.Param
+	// In the query of a PUT the original name is signed, and the client need not
+	// send it.
+	metadata := []signer.Param{{Key: filenameMeta, Value: escapeName(p.filename)}}
 	if d.Links != nil {
-		metadata = d.Links.metadata(r, id, p.filename)
+		metadata = append(metadata, d.Links.metadata(r, id))
 	}
 	if p.method == http.MethodPost {
 		link.URL, link.Fields, err = d.signForm(r, to, id, p, metadata, now)
@@ -211,9 +213,18 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 
 // complete answers for a file that came by a link as direct upload does. What
 // came through the S3 door was judged on its way, so there is nothing to check
-// but that it came; what came straight to the backend is judged now.
+// but that it came; what came straight to the backend is judged now. It asks for
+// the right to write, as the link did: whoever may upload without reading can
+// do all of an upload, and a reader has metadata.
 func (d *door) complete(w http.ResponseWriter, r *http.Request) error {
-	o, err := d.head(w, r)
+	id, err := d.id(r)
+	if err != nil {
+		return err
+	}
+	if err := d.may(r, gateway.Write, id); err != nil {
+		return err
+	}
+	o, _, err := d.stat(r.Context(), id)
 	if err != nil {
 		return err
 	}

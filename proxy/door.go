@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -237,7 +238,12 @@ func (d *Door) checkPayloadMode(x *exchange) error {
 
 func (d *Door) chooseHeaders(x *exchange) (err error) {
 	x.origin = d.originOf(x)
-	if x.out, err = outboundHeaders(x.op, x.header, d.PassHeaders); err == nil && x.at.Backend.FileKeys {
+	in, promised := takePromised(x)
+	if x.out, err = outboundHeaders(x.op, in, d.PassHeaders); err != nil {
+		return err
+	}
+	maps.Copy(x.out, promised)
+	if x.at.Backend.FileKeys {
 		err = checkFileHeaders(x.op, x.out)
 	}
 	return err

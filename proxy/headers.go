@@ -44,6 +44,22 @@ func isForbiddenMeta(lower string) bool {
 	return slices.ContainsFunc(forbiddenMeta, func(prefix string) bool { return strings.HasPrefix(lower, prefix) })
 }
 
+// promisedName is the original name of a file, which the upload API signs into
+// its links. Nobody else can sign with a link's credential.
+const promisedName = "X-Amz-Meta-S3gateway-Filename"
+
+// takePromised parts what a link of the gateway's own says of the file to be
+// from the headers that a client may send.
+func takePromised(x *exchange) (rest, promised http.Header) {
+	name := x.header[promisedName]
+	if !x.caller.Link || x.op.Action != gateway.Write || len(name) != 1 {
+		return x.header, nil
+	}
+	rest = x.header.Clone()
+	delete(rest, promisedName)
+	return rest, http.Header{promisedName: name}
+}
+
 // outboundHeaders picks what goes on to the backend. Nothing is dropped
 // silently but what ended lists and what is not S3's at all. A header that the
 // client's Connection gives to the next hop only (RFC 9110 section 7.6.1) can
