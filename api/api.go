@@ -37,6 +37,9 @@ type Options struct {
 	// Degraded gives what is not as it should be although requests are served,
 	// for those who are told details of health; nil is nothing ever.
 	Degraded func() error
+	// Room refuses a file of so many bytes before they are sent, where Store
+	// would refuse it for a quota; nil refuses none.
+	Room func(ctx context.Context, id string, bytes int64) error
 	// Ready is nil, or gives the refusal for every request but health while
 	// there is no usable store.
 	Ready func() error

@@ -64,8 +64,20 @@ func (d *door) admit(r *http.Request, id string, in *incoming) (io.Reader, strin
 	if err := d.may(r, gateway.Write, id); err != nil {
 		return nil, "", err
 	}
+	if err := d.room(r, id, in.size); err != nil {
+		return nil, "", err
+	}
 	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: in.declared, Size: in.size}
 	return d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Admit(up, in.body)
+}
+
+// room refuses a file that a quota has no room for, before it is sent. A size
+// that is not known is below zero.
+func (d *door) room(r *http.Request, id string, size int64) error {
+	if d.Room == nil || size < 0 {
+		return nil
+	}
+	return d.Room(r.Context(), id, size)
 }
 
 func (d *door) put(r *http.Request, id string, in *incoming, contentType string, admitted io.Reader, name string) (Object, error) {
@@ -114,6 +126,9 @@ func (d *door) open(r *http.Request, now time.Time) (*incoming, error) {
 	}
 	if limits.CheckLargest(r.ContentLength-formSlack) != nil {
 		return nil, limits.CheckLargest(r.ContentLength) // the refusal names the length that was sent
+	}
+	if err := d.room(r, d.prefix.dayOf(now), r.ContentLength-formSlack); err != nil {
+		return nil, err
 	}
 	f, err := openForm(r, sent)
 	if err != nil {

@@ -165,7 +165,7 @@ func (d *door) newUpload(r *http.Request) (*upload, error) {
 		return nil, invalid(gateway.InvalidArgument, "Upload-Metadata", "has a filetype with a control character")
 	}
 	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, key)
-	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key)); err != nil {
+	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key), d.room(r, key, length)); err != nil {
 		return nil, err
 	}
 	partSize, err := d.Budget.fixedPart(length)

@@ -71,7 +71,8 @@ func (d *door) receive(r *http.Request, u *upload, c *chunk, tail io.Reader) err
 // NoSuchUpload when somebody aborted the parts.
 func (w *uploadWriter) ends(err error) bool {
 	switch gateway.CodeOf(err) {
-	case gateway.TypeNotAllowed, gateway.NameNotAllowed, gateway.EntityTooSmall, gateway.SHA256Mismatch, gateway.InvalidPart, gateway.NoSuchUpload:
+	case gateway.TypeNotAllowed, gateway.NameNotAllowed, gateway.EntityTooSmall, gateway.SHA256Mismatch, gateway.InvalidPart, gateway.NoSuchUpload,
+		gateway.QuotaExceeded: // what is stored of it would keep others out
 		return true
 	case gateway.EntityTooLarge:
 		return gateway.AsError(err).Field != "Content-Length" // a chunk that is too long can be sent again

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rs/zerolog"
 
@@ -24,6 +25,8 @@ const expectContinueFrom = 1 << 20
 // Client speaks to one backend. It is safe for concurrent use.
 type Client struct {
 	Endpoint
+	// Guard, set before the first request, has all requests pass it.
+	Guard     Guard
 	transport *http.Transport
 	plain     http.RoundTripper
 	patient   *http.Transport // waits long for an answer
@@ -36,8 +39,9 @@ type Client struct {
 // New makes a client; nothing is dialled before the first request.
 func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 	transport := newTransport(e)
-	wire := &logged{next: transport, log: log, now: now}
-	c := &Client{Endpoint: e, transport: transport, plain: wire, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
+	c := &Client{Endpoint: e, transport: transport, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
+	wire := c.over(transport)
+	c.plain = wire
 	c.patient.ResponseHeaderTimeout = patientTimeout
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint:               aws.String(e.URL.String()),
@@ -47,8 +51,20 @@ func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 		HTTPClient:                 &http.Client{Transport: wire, CheckRedirect: neverFollow},
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(notRefusals)}, o.Retryables...)
+		}),
 	})
 	return c
+}
+
+// notRefusals keeps what the gateway itself refused from being tried again.
+func notRefusals(err error) aws.Ternary {
+	var own *gateway.Error
+	if errors.As(err, &own) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 // neverFollow leaves redirects to the caller: the place that a backend names is

@@ -64,7 +64,7 @@ func (c *Client) wireTo(region string, patient bool) http.RoundTripper {
 	if patient {
 		next = c.patient
 	}
-	w = &signer.Transport{Base: &logged{next: next, log: c.log, now: c.now}, Credentials: c.Credentials, Region: region, Now: c.now}
+	w = &signer.Transport{Base: c.over(next), Credentials: c.Credentials, Region: region, Now: c.now}
 	c.regions.wires[wire{region, patient}] = w
 	return w
 }

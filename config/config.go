@@ -156,7 +156,8 @@ type Config struct {
 	// UploadBufferBytes (UPLOAD_BUFFER_BYTES) bounds the part buffers of all
 	// uploads of unknown length together; at least 8 MiB.
 	UploadBufferBytes int64
-	// QuotaBytes (QUOTA_BYTES) of the bucket's prefix. 0: no quota.
+	// QuotaBytes (QUOTA_BYTES) is the most that may be stored in BucketName, or
+	// under UploadPrefix of it by PolicyScope. 0: no quota.
 	QuotaBytes int64
 	// RedisURL (REDIS_URL) carries a password, so it is a secret. Empty: none.
 	RedisURL Secret

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -29,6 +30,9 @@ type Limits struct {
 	// VerifyContent (verify_content) says whether bytes must agree with the
 	// declared type. Nil: where types are limited.
 	VerifyContent *bool
+	// QuotaBytes (quota_bytes) and QuotaObjects (quota_objects) are the most
+	// that may be stored where the limits hold, together. 0: no quota.
+	QuotaBytes, QuotaObjects int64
 }
 
 // PartLimits are limits in a part of a bucket, or of the buckets of a caller: an
@@ -57,7 +61,22 @@ func limitMembers[R any](at func(*R) *Limits) []member[R] {
 		list("denied_extensions", func(l *Limits) *[]string { return &l.DeniedExtensions }, extension),
 		list("allowed_names", func(l *Limits) *[]string { return &l.AllowedNames }, namePattern),
 		one("verify_content", func(r *R) **bool { return &at(r).VerifyContent }, optional(truth)),
+		one("quota_bytes", func(r *R) *int64 { return &at(r).QuotaBytes }, unlessZero(size)),
+		one("quota_objects", func(r *R) *int64 { return &at(r).QuotaObjects }, unlessZero(number)),
 	}
+}
+
+// number reads how many there may be of something.
+var number = kind[int64]{
+	parse: func(text string) (int64, error) {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || !digits(text) {
+			return 0, errors.New("not a whole number")
+		}
+		return n, nil
+	},
+	show:     func(n int64) string { return strconv.FormatInt(n, 10) },
+	accepted: "accepted: a whole number, for example 100000",
 }
 
 // extension reads the end of a file name.
@@ -82,7 +101,7 @@ var namePattern = textOf("accepted: file names in which * stands for any charact
 })
 
 func (p *Limits) limits() bool {
-	return p.MaxFileSize != nil || p.MinFileSize != nil || p.VerifyContent != nil ||
+	return p.MaxFileSize != nil || p.MinFileSize != nil || p.VerifyContent != nil || p.QuotaBytes > 0 || p.QuotaObjects > 0 ||
 		len(p.AllowedFileTypes)+len(p.DeniedFileTypes)+len(p.AllowedExtensions)+len(p.DeniedExtensions)+len(p.AllowedNames) > 0
 }
 

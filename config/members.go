@@ -95,9 +95,9 @@ func rateMembers[R any](at func(*R) *Rates) []member[R] {
 }
 
 // unlessZero shows a number only where there is one.
-func unlessZero(k kind[int]) kind[int] {
+func unlessZero[N int | int64](k kind[N]) kind[N] {
 	show := k.show
-	k.show = func(n int) string {
+	k.show = func(n N) string {
 		if n == 0 {
 			return ""
 		}

@@ -76,7 +76,6 @@ func TestRefusedValues(t *testing.T) {
 		"OIDC_AUDIENCE":          {"x"},
 		"PRESIGN_VIA":            {"backend", "cdn"},
 		"RATE_LIMIT_BYTES":       {"50MiB", "50MiB/m", "x"},
-		"QUOTA_BYTES":            {"1GB"},
 		"REDIS_URL":              {"http://:pw@redis:6379", "x"},
 		"CLAMD_ADDR":             {"clamd:3310"},
 		"WEBHOOK_URL":            {"https://hooks.example.com/token"},

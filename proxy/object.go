@@ -37,6 +37,11 @@ func (d *Door) receive(x *exchange, part int) error {
 		return err
 	}
 	defer body.Close()
+	if part == 0 {
+		if err := x.at.Backend.Room(x.r.Context(), x.at.Bucket, x.at.Key, body.Length()); err != nil {
+			return err
+		}
+	}
 	admitted, _, err := d.limits(x).Admit(policy.Upload{
 		Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key),
 		ContentType: x.header.Get("Content-Type"), Size: body.Length(), Part: part,

@@ -28,6 +28,9 @@ end
 return {math.floor(math.max((most - full) * rate + 0.000001, 0)), math.ceil(math.min(wait, 1e9) * 1000000)}
 `)
 
+// errShape is the failure of a script that does not answer as it should.
+var errShape = errors.New("an answer of another shape")
+
 // Take takes n tokens out of the bucket of a key, which holds burst tokens and
 // gets perSecond of them back each second. wait is how long until they are
 // there, 0 when they were; then nothing is taken, unless borrow says that the
@@ -41,7 +44,7 @@ func (r *Redis) Take(ctx context.Context, key string, perSecond float64, burst, 
 		got, err := take.Run(ctx, r.client, []string{own + "rate:" + key},
 			strconv.FormatFloat(min(perSecond, math.MaxFloat32), 'g', -1, 64), burst, n, mode).Int64Slice()
 		if err == nil && len(got) != 2 {
-			err = errors.New("an answer of another shape")
+			err = errShape
 		}
 		if err == nil {
 			left, wait = got[0], time.Duration(got[1])*time.Microsecond

@@ -39,6 +39,7 @@ type Redis struct {
 	reason  error
 	changed chan struct{} // closed when it goes away
 	held    map[flight]struct{}
+	renews  []func(context.Context)
 }
 
 // Open reads a URL (redis, rediss or unix; user, password and database in it)
@@ -130,10 +131,27 @@ func (r *Redis) Run(ctx context.Context) {
 		case <-renew.C:
 			// Who asks nothing would not notice that it went.
 			_ = r.call(ctx, func(ctx context.Context) error { return r.client.Ping(ctx).Err() })
-			r.renewFlights(ctx)
+			r.renewAll(ctx)
 		case <-r.goneWrong():
 			r.comeBack(ctx)
 		}
+	}
+}
+
+// onRenew has renew called as often as what is in flight is renewed.
+func (r *Redis) onRenew(renew func(context.Context)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.renews = append(r.renews, renew)
+}
+
+func (r *Redis) renewAll(ctx context.Context) {
+	r.renewFlights(ctx)
+	r.mu.Lock()
+	renews := r.renews
+	r.mu.Unlock()
+	for _, renew := range renews {
+		renew(ctx)
 	}
 }
 
@@ -146,7 +164,7 @@ func (r *Redis) comeBack(ctx context.Context) {
 		case <-time.After(wait):
 		}
 		if r.greet(ctx) == nil {
-			r.renewFlights(ctx)
+			r.renewAll(ctx)
 			return
 		}
 	}

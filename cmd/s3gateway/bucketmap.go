@@ -43,11 +43,14 @@ func (a *app) bucketMap(cfg *config.Config) (map[string]proxy.Bucket, error) {
 	return rows, nil
 }
 
+// furtherName stands for a backend of the file in logs and cache keys.
+func furtherName(name string) string { return "file:" + name }
+
 // furtherEndpoint is a backend beside the one of the S3_* settings. Its name in
 // logs and cache keys cannot be one of theirs.
 func furtherEndpoint(ctx context.Context, b config.Backend, now func() time.Time) (e backend.Endpoint, err error) {
 	e = backend.Endpoint{
-		Name: "file:" + b.Name, URL: b.EndpointURL, Region: b.Region, PathStyle: b.ForcePathStyle,
+		Name: furtherName(b.Name), URL: b.EndpointURL, Region: b.Region, PathStyle: b.ForcePathStyle,
 		Trailers: b.Trailers, VerifyPayload: b.VerifyPayload == "gateway",
 	}
 	if e.URL == nil {

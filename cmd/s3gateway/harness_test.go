@@ -139,7 +139,14 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 		t.Fatal(err)
 	}
 	w.app = a
-	t.Cleanup(func() { a.close() })
+	counting, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { a.quotas.Run(counting) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+		a.close()
+	})
 	w.serve(cfg, log, a.handler)
 	w.before = store.Snapshot(t, w.bucket)
 	t.Cleanup(func() {

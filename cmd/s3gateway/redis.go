@@ -11,6 +11,7 @@ import (
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/quota"
 	"github.com/codeguardians/s3gateway/shared"
 )
 
@@ -23,6 +24,7 @@ type sharing struct {
 	buckets     policy.SharedBuckets
 	flights     policy.SharedFlights
 	generations cache.Shared
+	quotas      quota.Shared
 	stop        context.CancelFunc
 	done        chan struct{}
 }
@@ -37,7 +39,7 @@ func openRedis(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*sh
 	if err != nil {
 		return nil, &exitError{code: exitSettings, err: err}
 	}
-	s := &sharing{redis: r, buckets: r, flights: r, generations: r, done: make(chan struct{})}
+	s := &sharing{redis: r, buckets: r, flights: r, generations: r, quotas: shared.NewQuotas(r), done: make(chan struct{})}
 	ctx, s.stop = context.WithCancel(ctx)
 	go func() {
 		defer close(s.done)

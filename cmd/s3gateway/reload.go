@@ -61,5 +61,8 @@ func (a *app) degraded() error {
 	if err := a.redis.Err(); err != nil {
 		return err
 	}
+	if err := a.quotas.Err(); err != nil {
+		return err
+	}
 	return a.issuer.Err()
 }

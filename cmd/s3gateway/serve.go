@@ -65,6 +65,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	var running sync.WaitGroup
 	running.Go(func() { a.monitor.Run(background) })
 	running.Go(func() { a.sweep(background) })
+	running.Go(func() { a.quotas.Run(background) })
 	running.Go(func() {
 		watchFiles(background, log, a.configFiles, p.hangups, func() {
 			a.reload(func() (*config.Config, []config.Warning, error) { return cli.load(p) })

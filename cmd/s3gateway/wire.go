@@ -21,6 +21,7 @@ import (
 	"github.com/codeguardians/s3gateway/internal/listen"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/proxy"
+	"github.com/codeguardians/s3gateway/quota"
 	"github.com/codeguardians/s3gateway/signer"
 	"github.com/codeguardians/s3gateway/verify"
 )
@@ -52,6 +53,7 @@ type lasting struct {
 	budget      *api.Budget
 	uploadLocks api.UploadLocks
 	counted     *metrics
+	quotas      *quota.Keeper
 	log         zerolog.Logger
 	now         func() time.Time
 }
@@ -99,7 +101,9 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 			Buckets: a.redis.buckets, Flights: a.redis.flights}),
 		addresses: policy.NewLimiter(limiterEntries, now, a.redis.buckets),
 		budget:    api.NewBudget(cfg.UploadBufferBytes), uploadLocks: newUploadLocks(a.redis), counted: newMetrics(a.redis), log: log, now: now,
+		quotas: newQuotas(a.redis, log, now),
 	}
+	a.guardBackends()
 	files := a.restStore(cfg, nil, log)
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now))
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
@@ -114,6 +118,7 @@ type parts struct {
 	rules   *policy.Policy
 	callers *policy.Callers
 	mapped  map[string]proxy.Bucket
+	quotas  *quota.Rules
 	tokens  policy.Tokens
 	gate    *verify.Gate
 	links   *api.BackendLinks
@@ -136,6 +141,7 @@ func (a *app) use(cfg *config.Config) error {
 	if p.mapped, err = a.bucketMap(cfg); err != nil {
 		return err
 	}
+	p.quotas = quotasOf(cfg, a.client)
 	tokens, issuer, err := a.tokensOf(cfg, p.log)
 	if err != nil {
 		return err
@@ -143,6 +149,7 @@ func (a *app) use(cfg *config.Config) error {
 	p.tokens = tokens
 	p.gate, p.links = a.backendLinks(cfg, p.rules, a.metadata, p.log)
 	a.issuer.use(issuer)
+	a.quotas.Use(p.quotas)
 	a.current.Store(&doorsInForce{Handler: a.handlerOf(p), config: cfg})
 	return nil
 }
@@ -167,7 +174,7 @@ func (a *app) handlerOf(p parts) http.Handler {
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
 		recordRequests(p.log, a.now, p.cfg.TrustedProxies), a.counted.count, recoverPanics(p.log), drain.Middleware,
-		guardStalls(stallTimeout), a.traffic.Handler,
+		guardStalls(stallTimeout), a.traffic.Handler, underQuotas(p.quotas),
 	)
 }
 
@@ -200,6 +207,9 @@ func (a *app) restDoor(p parts) http.Handler {
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: p.callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
 			Tokens: p.tokens,
+		},
+		Room: func(ctx context.Context, id string, bytes int64) error {
+			return a.client.Room(ctx, cfg.BucketName, id, bytes)
 		},
 		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,

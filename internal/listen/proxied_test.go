@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,7 +50,25 @@ const (
 )
 
 // seen serves one address and answers what it takes the client for.
-func seen(t *testing.T, trusted ...string) (address string, log *bytes.Buffer) {
+// lockedBuffer is read while the listener still writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func seen(t *testing.T, trusted ...string) (address string, log *lockedBuffer) {
 	t.Helper()
 	l, err := Bind("127.0.0.1:0")
 	if err != nil {
@@ -59,7 +78,7 @@ func seen(t *testing.T, trusted ...string) (address string, log *bytes.Buffer) {
 	for _, n := range trusted {
 		networks = append(networks, netip.MustParsePrefix(n))
 	}
-	log = &bytes.Buffer{}
+	log = &lockedBuffer{}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		fmt.Fprintf(w, "%s on %s %s", r.RemoteAddr, own.Network(), own)

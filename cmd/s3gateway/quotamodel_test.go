@@ -1,0 +1,299 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/quota"
+)
+
+// stored is what there is in the bucket, by its own listings. uploads are those
+// that may be unfinished: MinIO forgets some in its listing of them.
+func (w *world) stored(uploads []types.MultipartUpload) (sum quota.Usage) {
+	w.t.Helper()
+	ctx, client := w.t.Context(), w.store.Client(w.t)
+	for _, u := range uploads {
+		parts, err := client.ListParts(ctx, &s3.ListPartsInput{Bucket: &w.bucket, Key: u.Key, UploadId: u.UploadId})
+		if err != nil {
+			continue // it ended
+		}
+		for _, p := range parts.Parts {
+			sum.Bytes += *p.Size
+		}
+	}
+	versions, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &w.bucket})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, v := range versions.Versions {
+		if !strings.HasPrefix(*v.Key, ".s3gateway/") {
+			sum.Bytes += *v.Size
+			sum.Objects++
+		}
+	}
+	return sum
+}
+
+// countedRight compares what the gateway thinks with what there is.
+func (w *world) countedRight(after string, uploads ...types.MultipartUpload) {
+	w.t.Helper()
+	got, want := w.used("QUOTA_BYTES"), w.stored(uploads)
+	if got != want {
+		w.t.Fatalf("after %s: counted %+v, stored %+v", after, got, want)
+	}
+}
+
+// used is what the gateway thinks is stored under a quota.
+func (w *world) used(name string) (used quota.Usage) {
+	w.t.Helper()
+	eventually(w.t, name+" is counted", func() bool {
+		for _, r := range w.app.quotas.Reports() {
+			if r.Name == name {
+				used = r.Used
+				return true
+			}
+		}
+		return false
+	})
+	return used
+}
+
+// quotaModel does what clients do, in any order.
+type quotaModel struct {
+	*world
+	random  *rand.Rand
+	uploads []types.MultipartUpload
+	deleted []types.ObjectIdentifier // versions to delete
+}
+
+func one[T any](random *rand.Rand, of []T) T { return of[random.IntN(len(of))] }
+
+func (m *quotaModel) key() string { return one(m.random, []string{"a", "b", "c", "dir/d"}) }
+
+func (m *quotaModel) body() []byte { return make([]byte, m.random.IntN(300)) }
+
+// check compares after each step; a step that the store refuses changes nothing.
+func (m *quotaModel) check(step string, err error) {
+	m.t.Helper()
+	m.countedRight(fmt.Sprintf("%s (%v)", step, err), m.uploads...)
+}
+
+func (m *quotaModel) put() {
+	key := m.key()
+	out, err := m.s3().PutObject(m.t.Context(), &s3.PutObjectInput{Bucket: &m.bucket, Key: &key, Body: bytes.NewReader(m.body())})
+	if err == nil && out.VersionId != nil {
+		m.deleted = append(m.deleted, types.ObjectIdentifier{Key: &key, VersionId: out.VersionId})
+	}
+	m.check("PutObject", err)
+}
+
+func (m *quotaModel) putIfNew() {
+	key := m.key()
+	_, err := m.s3().PutObject(m.t.Context(), &s3.PutObjectInput{Bucket: &m.bucket, Key: &key, Body: bytes.NewReader(m.body()), IfNoneMatch: aws.String("*")})
+	m.check("PutObject If-None-Match", err)
+}
+
+func (m *quotaModel) putRefused() {
+	body := m.body()
+	a := do(m.t, m.signedPut(m.key(), body, "Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg=="))
+	m.check("PutObject with a wrong Content-MD5", fmt.Errorf("%d", a.status))
+}
+
+func (m *quotaModel) delete() {
+	key := m.key()
+	_, err := m.s3().DeleteObject(m.t.Context(), &s3.DeleteObjectInput{Bucket: &m.bucket, Key: &key})
+	m.check("DeleteObject", err)
+}
+
+func (m *quotaModel) deleteVersion() {
+	if len(m.deleted) == 0 {
+		return
+	}
+	v := one(m.random, m.deleted)
+	_, err := m.s3().DeleteObject(m.t.Context(), &s3.DeleteObjectInput{Bucket: &m.bucket, Key: v.Key, VersionId: v.VersionId})
+	m.check("DeleteObject of a version", err)
+}
+
+func (m *quotaModel) deleteMany() {
+	objects := []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("dir/d")}, {Key: aws.String("not there")}}
+	if len(m.deleted) > 0 {
+		objects = append(objects, one(m.random, m.deleted))
+	}
+	_, err := m.s3().DeleteObjects(m.t.Context(), &s3.DeleteObjectsInput{Bucket: &m.bucket, Delete: &types.Delete{Objects: objects}})
+	m.check("DeleteObjects", err)
+}
+
+func (m *quotaModel) copy() {
+	key, source := m.key(), m.key()
+	in := &s3.CopyObjectInput{Bucket: &m.bucket, Key: &key, CopySource: aws.String(m.bucket + "/" + source)}
+	if key == source {
+		in.MetadataDirective = types.MetadataDirectiveReplace
+	}
+	_, err := m.s3().CopyObject(m.t.Context(), in)
+	m.check("CopyObject", err)
+}
+
+func (m *quotaModel) direct() {
+	got := m.putDirect("x.bin", "application/octet-stream", m.body(), m.random.IntN(2) == 0)
+	m.check("direct upload", fmt.Errorf("%v", got))
+}
+
+func (m *quotaModel) create() {
+	key := m.key()
+	out, err := m.s3().CreateMultipartUpload(m.t.Context(), &s3.CreateMultipartUploadInput{Bucket: &m.bucket, Key: &key})
+	if err == nil {
+		m.uploads = append(m.uploads, types.MultipartUpload{Key: &key, UploadId: out.UploadId})
+	}
+	m.check("CreateMultipartUpload", err)
+}
+
+func (m *quotaModel) part() {
+	if len(m.uploads) == 0 {
+		return
+	}
+	u, n := one(m.random, m.uploads), int32(1+m.random.IntN(4))
+	if m.random.IntN(2) == 0 {
+		_, err := m.s3().UploadPartCopy(m.t.Context(), &s3.UploadPartCopyInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId, PartNumber: &n,
+			CopySource: aws.String(m.bucket + "/" + m.key())})
+		m.check("UploadPartCopy", err)
+		return
+	}
+	_, err := m.s3().UploadPart(m.t.Context(), &s3.UploadPartInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId, PartNumber: &n, Body: bytes.NewReader(m.body())})
+	m.check("UploadPart", err)
+}
+
+func (m *quotaModel) complete() {
+	if len(m.uploads) == 0 {
+		return
+	}
+	u := one(m.random, m.uploads)
+	listed, err := m.s3().ListParts(m.t.Context(), &s3.ListPartsInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId})
+	if err != nil || len(listed.Parts) == 0 {
+		return
+	}
+	p := listed.Parts[len(listed.Parts)-1] // one alone may have any size; the others are thrown away
+	_, err = m.s3().CompleteMultipartUpload(m.t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: p.PartNumber, ETag: p.ETag}}}})
+	m.check("CompleteMultipartUpload", err)
+}
+
+func (m *quotaModel) abort() {
+	if len(m.uploads) == 0 {
+		return
+	}
+	u := one(m.random, m.uploads)
+	_, err := m.s3().AbortMultipartUpload(m.t.Context(), &s3.AbortMultipartUploadInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId})
+	m.check("AbortMultipartUpload", err)
+}
+
+// Whatever clients do, what is counted is what is stored, to the byte and the
+// object, also where old versions stay.
+func TestWhatIsCountedIsWhatIsStored(t *testing.T) {
+	for _, versioning := range []types.BucketVersioningStatus{"", types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
+		t.Run("versioning "+string(versioning), func(t *testing.T) {
+			store := testbed.Open(t)
+			if versioning != "" && !store.Has(testbed.Versioning) {
+				t.Skipf("the store %s has no versions", store.Name)
+			}
+			bucket := store.Bucket(t)
+			if versioning != "" {
+				setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
+			}
+			seed := uint64(time.Now().UnixNano())
+			t.Logf("seed %d", seed)
+			m := &quotaModel{random: rand.New(rand.NewPCG(seed, 0)), world: newWorldOn(t, store, bucket, append(open, "QUOTA_BYTES=1MB")...)}
+			if versioning == types.BucketVersioningStatusSuspended {
+				// Old versions of its time with versions are there as well.
+				for _, key := range []string{"a", "b"} {
+					do(t, m.signedPut(key, make([]byte, 50)))
+				}
+				setVersioning(t, store, bucket, versioning)
+			}
+			steps := []func(){
+				m.put, m.put, m.putIfNew, m.putRefused, m.delete, m.deleteVersion, m.deleteMany, m.copy, m.direct,
+				m.create, m.part, m.part, m.part, m.complete, m.abort,
+			}
+			for range 150 {
+				one(m.random, steps)()
+			}
+		})
+	}
+}
+
+func setVersioning(t *testing.T, store *testbed.Store, bucket string, status types.BucketVersioningStatus) {
+	t.Helper()
+	_, err := store.Client(t).PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: &bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Changes of one key at the same time give back what was there once.
+func TestChangesAtOnceAreCountedOnce(t *testing.T) {
+	w := newWorld(t, append(open, "QUOTA_BYTES=1MB")...)
+	for round := range 10 {
+		if a := do(t, w.signedPut("a", make([]byte, 10_000))); a.status != 200 {
+			t.Fatal(a.status, string(a.body))
+		}
+		var all sync.WaitGroup
+		for i := range 12 {
+			all.Go(func() {
+				switch i % 4 {
+				case 0:
+					w.signed("DELETE", "a")
+				case 1:
+					w.s3().DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: &w.bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("a")}}}})
+				default:
+					do(t, w.signedPut("a", make([]byte, 100*i+round)))
+				}
+			})
+		}
+		all.Wait()
+		w.countedRight("round "+strconv.Itoa(round))
+	}
+}
+
+// Uploads at once never store more than the quota, and what is given back can
+// be used again.
+func TestUploadsAtOnceStayWithinTheQuota(t *testing.T) {
+	const most, size = 100_000, 7_000
+	w := newWorld(t, append(open, "QUOTA_BYTES="+strconv.Itoa(most))...)
+	for round := range 3 {
+		answers := make(chan int, 50)
+		for i := range cap(answers) {
+			go func() { answers <- do(t, w.signedPut(fmt.Sprintf("r%d/%d", round, i), make([]byte, size))).status }()
+		}
+		stored := 0
+		for range cap(answers) {
+			switch status := <-answers; status {
+			case http.StatusOK:
+				stored++
+			case http.StatusInsufficientStorage:
+			default:
+				t.Errorf("status %d", status)
+			}
+		}
+		if stored != most/size {
+			t.Errorf("round %d: %d were stored, there is room for %d", round, stored, most/size)
+		}
+		w.countedRight("uploads at once")
+		for i := range cap(answers) {
+			w.s3().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &w.bucket, Key: aws.String(fmt.Sprintf("r%d/%d", round, i))})
+		}
+		w.countedRight("deleting all")
+	}
+}

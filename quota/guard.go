@@ -1,0 +1,279 @@
+package quota
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+)
+
+const (
+	// measureTimeout bounds a question about what is stored.
+	measureTimeout = 30 * time.Second
+	// countWait is how long a request waits for the first counting.
+	countWait = 5 * time.Second
+	// measuresAtOnce bounds the questions about the keys of one DeleteObjects.
+	measuresAtOnce = 16
+)
+
+// Guard stands in front of one backend. Its fields are set once, before the first
+// request; it is then safe for concurrent use.
+type Guard struct {
+	// Client asks the backend what is stored.
+	Client *backend.Client
+	// Keeper has the quotas and their book.
+	Keeper *Keeper
+
+	windows windows
+}
+
+// NewGuard makes the guard of a backend.
+func NewGuard(c *backend.Client, k *Keeper) *Guard {
+	g := &Guard{Client: c, Keeper: k}
+	g.windows.claim = k.claim
+	return g
+}
+
+// RoundTrip passes a request on to the backend within the quotas that hold for
+// it. The refusal is a *gateway.Error with code QuotaExceeded, or
+// ServiceUnavailable while what is stored is not known.
+func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTripper) (*http.Response, error) {
+	rules := g.Keeper.rulesFor(r.Context())
+	if rules == nil || len(rules.all) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return next.RoundTrip(r)
+	}
+	q := read(r, bucket, key)
+	resources, err := g.touched(r, rules, &q)
+	if err != nil {
+		return nil, err
+	}
+	if len(resources) == 0 {
+		return next.RoundTrip(r)
+	}
+	c := &change{guard: g, request: q, ctx: r.Context()}
+	if err := c.begin(resources); err != nil {
+		return nil, err
+	}
+	resp, err := next.RoundTrip(r)
+	if err != nil {
+		c.end(outcome{kind: unknown})
+		return nil, err
+	}
+	if c.late(resp) {
+		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { c.end(outcome{kind: unknown}) }}
+		return resp, nil
+	}
+	c.end(q.outcome(resp, c.incoming))
+	return resp, nil
+}
+
+// Room is backend.Guard.Room.
+func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error {
+	clean, before := gateway.CleanKey(key), state{}
+	fit := g.Keeper.rulesFor(ctx).of(g.Client.Name, bucket, clean)
+	refused := g.Keeper.room(ctx, fit, Usage{bytes, 1})
+	if gateway.CodeOf(refused) != gateway.QuotaExceeded {
+		return refused
+	}
+	// It may take the place of something large.
+	none := &request{header: http.Header{}}
+	before, err := g.object(none, bucket, key, "")(ctx)
+	if err != nil || before.Usage == (Usage{}) || before.versioned() {
+		return refused
+	}
+	return g.Keeper.room(ctx, fit, Usage{bytes, 1}.minus(before.Usage))
+}
+
+// touched are the resources that a request changes and that a quota counts. The
+// one that may grow comes first.
+func (g *Guard) touched(r *http.Request, rules *Rules, q *request) (all []resource, err error) {
+	add := func(key, what string, measure func(context.Context) (state, error)) {
+		key = gateway.CleanKey(key) // as a store that cleans keys would count it
+		if quotas := rules.of(g.Client.Name, q.bucket, key); len(quotas) > 0 {
+			all = append(all, resource{
+				name: g.Client.Name + " " + q.bucket + "/" + key + what, current: what == "", quotas: quotas, measure: measure,
+			})
+		}
+	}
+	object := func(q *request) {
+		what := ""
+		if v := q.version(); v != "" {
+			what = "?versionId=" + v
+		}
+		add(q.key, what, g.object(q, q.bucket, q.key, q.version()))
+	}
+	upload := q.query.Get("uploadId")
+	switch q.kind {
+	case putsObject, copiesObject, deletes:
+		object(q)
+	case putsPart, copiesPart:
+		number := q.query.Get("partNumber")
+		add(q.key, "?uploadId="+upload+"&partNumber="+number, g.part(q.bucket, q.key, upload, number))
+	case completes:
+		object(q)
+		add(q.key, "?uploadId="+upload, g.parts(q.bucket, q.key, upload))
+	case aborts:
+		add(q.key, "?uploadId="+upload, g.parts(q.bucket, q.key, upload))
+	case deletesMany:
+		listed, err := names(r)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range listed {
+			object(&request{bucket: q.bucket, key: n.Key, query: url.Values{"versionId": {n.VersionID}}, header: http.Header{}})
+		}
+	}
+	return all, nil
+}
+
+// outcome is what an answer says of the resource that may grow.
+func (q *request) outcome(resp *http.Response, incoming Usage) outcome {
+	version := resp.Header.Get("X-Amz-Version-Id")
+	switch {
+	case resp.StatusCode >= http.StatusInternalServerError:
+		return outcome{kind: unknown}
+	case resp.StatusCode >= http.StatusMultipleChoices:
+		return outcome{kind: nothing}
+	case q.kind == putsObject && version != "" && version != "null":
+		return outcome{kind: added, after: state{Usage: incoming, version: version}}
+	case q.kind == putsObject, q.kind == putsPart:
+		return outcome{kind: replaced, after: state{Usage: incoming, version: version}}
+	case q.kind == deletes && resp.Header.Get("X-Amz-Delete-Marker") == "true" && q.version() == "" && version != "" && version != "null":
+		return outcome{kind: nothing} // what was there is a version now
+	case q.kind == deletes, q.kind == aborts:
+		return outcome{kind: replaced}
+	}
+	return outcome{kind: unknown}
+}
+
+// late reports an answer that begins before it is known what became of the
+// request: of a copy or Complete, which a backend keeps alive with white space.
+func (c *change) late(resp *http.Response) bool {
+	switch c.request.kind {
+	case copiesObject, copiesPart, completes, deletesMany:
+		return resp.StatusCode < http.StatusMultipleChoices
+	}
+	return false
+}
+
+// lateBody ends a change when the answer is over, before whoever reads it can
+// know that it is.
+type lateBody struct {
+	io.ReadCloser
+	once sync.Once
+	done func()
+}
+
+// Read reads the answer.
+func (b *lateBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.once.Do(b.done)
+	}
+	return n, err
+}
+
+// Close ends the change too.
+func (b *lateBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(b.done)
+	return err
+}
+
+// change is one request that changes resources.
+type change struct {
+	guard    *Guard
+	ctx      context.Context
+	request  request
+	incoming Usage
+	windows  []*window
+}
+
+// begin opens the windows of all resources and reserves the growth of the first.
+func (c *change) begin(resources []resource) (err error) {
+	if c.incoming, err = c.guard.incoming(c.ctx, &c.request); err != nil {
+		return err
+	}
+	c.windows = make([]*window, len(resources))
+	var enter errgroup.Group
+	enter.SetLimit(measuresAtOnce)
+	for i, r := range resources {
+		enter.Go(func() error {
+			c.windows[i] = c.guard.windows.enter(c.ctx, r)
+			return nil
+		})
+	}
+	_ = enter.Wait()
+	for i, v := range c.windows {
+		growth := Usage{}
+		if i == 0 {
+			growth = v.growth(c.incoming)
+		}
+		if err := c.reserve(v, growth); err != nil {
+			c.end(outcome{kind: nothing})
+			return err
+		}
+	}
+	return nil
+}
+
+// reserve holds a growth under each quota of a window.
+func (c *change) reserve(v *window, growth Usage) error {
+	caller := gateway.RecordFrom(c.ctx).Snapshot().Caller
+	for _, q := range v.quotas {
+		most := Usage{}
+		if q.binds(caller) {
+			most = q.Most
+		}
+		t, over, err := c.guard.Keeper.reserve(c.ctx, q, growth, most)
+		if err != nil {
+			return err
+		}
+		if over != Fits {
+			return q.refuse(over)
+		}
+		c.guard.windows.take(v, q.Name, t)
+	}
+	return nil
+}
+
+// end ends the change of every resource. o is that of the first one; of the
+// others nothing happened, or it has to be measured.
+func (c *change) end(o outcome) {
+	ctx := context.WithoutCancel(c.ctx)
+	others := outcome{kind: unknown}
+	if o.kind == nothing {
+		others = o
+	}
+	var exit errgroup.Group
+	exit.SetLimit(measuresAtOnce)
+	for i, v := range c.windows {
+		own := others
+		if i == 0 {
+			own = o
+		}
+		exit.Go(func() error {
+			if s, last := c.guard.windows.exit(ctx, v, own); last {
+				c.guard.Keeper.settle(ctx, s)
+			}
+			return nil
+		})
+	}
+	_ = exit.Wait()
+}
+
+// errAwait is the refusal while nothing was counted yet.
+func errAwait(q *Quota, cause error) error {
+	return (&gateway.Error{
+		Code: gateway.ServiceUnavailable, RetryAfter: countWait,
+		Message: "What is stored is being counted for the quota of " + q.Name + ". Please try again.",
+	}).Because(errors.Join(ErrNotCounted, cause))
+}

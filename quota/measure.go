@@ -1,0 +1,147 @@
+package quota
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// object measures one version of an object, the one that is read by its key
+// alone where version is empty. What is not there has no size; a delete marker
+// has none either.
+func (g *Guard) object(q *request, bucket, key, version string) func(context.Context) (state, error) {
+	in := &s3.HeadObjectInput{Bucket: &bucket, Key: &key}
+	if version != "" {
+		in.VersionId = &version
+	}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = q.customerKey()
+	return func(ctx context.Context) (state, error) {
+		ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+		defer cancel()
+		out, err := g.Client.S3().HeadObject(ctx, in)
+		switch {
+		case err == nil:
+			return state{Usage{aws.ToInt64(out.ContentLength), 1}, aws.ToString(out.VersionId)}, nil
+		case absent(err):
+			return state{}, nil
+		}
+		return state{}, err
+	}
+}
+
+// absent reports the answers for what is not there: 404, and 405 for a delete
+// marker that was asked for by its version.
+func absent(err error) bool {
+	var answer *awshttp.ResponseError
+	if !errors.As(err, &answer) {
+		return false
+	}
+	return answer.HTTPStatusCode() == http.StatusNotFound || answer.HTTPStatusCode() == http.StatusMethodNotAllowed
+}
+
+// part measures one part of an upload. MinIO lists nothing behind a marker that is
+// no part, so an answer counts only when it shows the part or the one before it;
+// otherwise the whole list does.
+func (g *Guard) part(bucket, key, upload, number string) func(context.Context) (state, error) {
+	n, err := strconv.Atoi(number)
+	return func(ctx context.Context) (state, error) {
+		if err != nil {
+			return state{}, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+		defer cancel()
+		in := &s3.ListPartsInput{
+			Bucket: &bucket, Key: &key, UploadId: &upload, MaxParts: aws.Int32(2), PartNumberMarker: aws.String(strconv.Itoa(max(n-2, 0))),
+		}
+		out, err := g.Client.S3().ListParts(ctx, in)
+		if err == nil && len(out.Parts) == 0 && n > 2 {
+			in.MaxParts, in.PartNumberMarker = nil, nil
+			return sumParts(ctx, g.Client.S3(), in, func(p types.Part) bool { return aws.ToInt32(p.PartNumber) == int32(n) })
+		}
+		if absent(err) {
+			return state{}, nil
+		}
+		if err != nil {
+			return state{}, err
+		}
+		s := state{}
+		for _, p := range out.Parts {
+			if aws.ToInt32(p.PartNumber) == int32(n) {
+				s.Bytes = aws.ToInt64(p.Size)
+			}
+		}
+		return s, nil
+	}
+}
+
+// parts measures all parts of an upload.
+func (g *Guard) parts(bucket, key, upload string) func(context.Context) (state, error) {
+	return func(ctx context.Context) (state, error) {
+		ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+		defer cancel()
+		return sumParts(ctx, g.Client.S3(), &s3.ListPartsInput{Bucket: &bucket, Key: &key, UploadId: &upload}, nil)
+	}
+}
+
+// sumParts sums the parts of an upload that count, or all of them. An upload that
+// ended has none.
+func sumParts(ctx context.Context, client *s3.Client, in *s3.ListPartsInput, counts func(types.Part) bool) (s state, err error) {
+	pages := s3.NewListPartsPaginator(client, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		switch {
+		case absent(err):
+			return state{}, nil
+		case err != nil:
+			return state{}, err
+		}
+		for _, p := range page.Parts {
+			if counts == nil || counts(p) {
+				s.Bytes += aws.ToInt64(p.Size)
+			}
+		}
+	}
+	return s, nil
+}
+
+// incoming is what a request stores.
+func (g *Guard) incoming(ctx context.Context, q *request) (Usage, error) {
+	switch q.kind {
+	case putsObject:
+		return Usage{max(q.length, 0), 1}, nil
+	case putsPart:
+		return Usage{max(q.length, 0), 0}, nil
+	case completes:
+		return Usage{0, 1}, nil // its bytes are counted as those of its parts
+	case copiesObject, copiesPart:
+	default:
+		return Usage{}, nil
+	}
+	bucket, key, version, err := q.source()
+	if err != nil {
+		return Usage{}, err
+	}
+	from := *q
+	from.header = http.Header{}
+	for _, name := range []string{"Algorithm", "Key", "Key-Md5"} {
+		if v := q.header.Get("X-Amz-Copy-Source-Server-Side-Encryption-Customer-" + name); v != "" {
+			from.header.Set("X-Amz-Server-Side-Encryption-Customer-"+name, v)
+		}
+	}
+	source, err := g.object(&from, bucket, key, version)(ctx)
+	if err != nil {
+		return Usage{}, gateway.Errorf(gateway.ServiceUnavailable, "The size of the copy source is not known, so that it cannot be held against the quota. Please try again.").Because(err)
+	}
+	if q.kind == copiesPart {
+		return Usage{q.copied(source.Bytes), 0}, nil
+	}
+	return source.Usage, nil
+}
