@@ -51,7 +51,10 @@ type counting struct {
 
 // due reports whether a quota is to be counted by this replica now.
 func (k *Keeper) due(ctx context.Context, name string) bool {
-	_, number, err := k.book().Used(ctx, name)
+	used, number, err := k.book().Used(ctx, name)
+	if err == nil {
+		k.mirror(name, used)
+	}
 	if err != nil && !errors.Is(err, ErrNotCounted) {
 		_, number, err = k.local.Used(ctx, name)
 	}
@@ -127,8 +130,8 @@ func (k *Keeper) recount(ctx context.Context, q *Quota) (used Usage, number int6
 	if err := book.Counted(ctx, q.Name, found, before); err != nil {
 		return Usage{}, 0, err
 	}
-	if used, number, err = book.Used(ctx, q.Name); err == nil {
-		k.local.note(q.Name, used)
+	if used, number, err = book.Used(ctx, q.Name); err == nil && book != Book(&k.local) {
+		k.mirror(q.Name, used)
 	}
 	return used, number, err
 }

@@ -179,7 +179,14 @@ func (k *Keeper) settle(ctx context.Context, s settlement) {
 			continue
 		}
 		_, _ = k.local.Settle(ctx, q.Name, own, Usage{}, 0)
-		k.local.note(q.Name, used)
+		k.mirror(q.Name, used)
+	}
+}
+
+// mirror keeps in mind what the shared book says, for when it is away.
+func (k *Keeper) mirror(name string, used Usage) {
+	if k.options.Shared != nil {
+		k.local.note(name, used)
 	}
 }
 

@@ -72,7 +72,8 @@ func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *record
 		status = statusClientGone
 	}
 	level := zerolog.InfoLevel
-	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+	if code := gateway.CodeOf(f.Err); status >= http.StatusInternalServerError && status != http.StatusNotImplemented &&
+		code != gateway.QuotaExceeded && (code != gateway.SlowDown || gateway.AsError(f.Err).Status != 0) { // those are the policy at work
 		level = zerolog.ErrorLevel
 	}
 	line := log.WithLevel(level)

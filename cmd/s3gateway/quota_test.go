@@ -1,9 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"net/http"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/quota"
 )
 
 // Whatever way bytes come by, a quota that is one byte too small keeps them out,
@@ -38,3 +49,185 @@ func TestTheQuotaHoldsOnEveryWayToStoreBytes(t *testing.T) {
 	}
 }
 
+const quotaFile = `
+buckets:
+  - name: BUCKET
+    quota_objects: 6
+    limits:
+      - {prefix: small/, quota_bytes: 100}
+callers:
+  - name: web
+    access_keys: [{id: WEBKEY, secret: web-secret-of-16-or-more}]
+    api_keys: [{key: web-api-key-of-16-or-more}]
+    quota_bytes: 1000
+    limits:
+      - {bucket: BUCKET, prefix: web/few/, quota_objects: 1}
+    grants:
+      - {bucket: BUCKET, prefix: web/, actions: [list, read, write, delete]}
+      - {bucket: BUCKET, prefix: small/, actions: [write]}
+`
+
+// Each quota holds for its place and its caller, all that fit hold, and a refusal
+// names the one that has no room.
+func TestQuotasOfBucketsCallersAndPrefixes(t *testing.T) {
+	w := newFiled(t, quotaFile)
+	put := func(r *http.Request, setting string) {
+		t.Helper()
+		a := do(t, r)
+		if setting == "" {
+			if a.status != http.StatusOK {
+				t.Errorf("%s: %d %s", r.URL.Path, a.status, a.body)
+			}
+			return
+		}
+		before := w.store.Snapshot(t, w.bucket)
+		a.isS3Error(t, http.StatusInsufficientStorage, "QuotaExceeded")
+		if !strings.Contains(string(a.body), "("+setting+")") || !strings.Contains(string(a.body), "<Setting>"+setting+"</Setting>") {
+			t.Errorf("the refusal does not name %q: %s", setting, a.body)
+		}
+		w.store.Unchanged(t, w.bucket, before)
+	}
+	web := func(key string, size int) *http.Request { return w.signedPutBy(webKeys, key, make([]byte, size)) }
+	first := func(key string, size int) *http.Request { return w.signedPut(key, make([]byte, size)) }
+
+	put(web("small/a", 101), "quota_bytes of bucket "+w.bucket+`, keys that begin "small/"`)
+	put(web("small/a", 100), "")
+	put(first("small/b", 1), "quota_bytes of bucket "+w.bucket+`, keys that begin "small/"`)
+	put(first("small/a", 0), "") // a smaller one in its place
+	put(first("small/b", 100), "")
+
+	put(web("web/1", 901), "quota_bytes of caller web") // 100 lie in small/, where it may write too
+	put(web("web/1", 900), "")
+	put(first("web/2", 5), "") // others are not held to it, but what they store counts
+	put(web("web/3", 1), "quota_bytes of caller web")
+	put(web("web/1", 895), "")
+	put(web("web/few/1", 0), "")
+	put(web("web/few/2", 0), "quota_objects of caller web in "+w.bucket+`, keys that begin "web/few/"`)
+
+	put(first("elsewhere", 5000), "")
+	put(first("one too many", 0), "quota_objects of bucket "+w.bucket)
+	put(first("elsewhere", 6000), "")
+	if a := w.signed("DELETE", "web/2"); a.status != http.StatusNoContent {
+		t.Fatal(a.status)
+	}
+	put(first("room again", 0), "")
+}
+
+// The upload API refuses before the file is sent, and says what the quota is.
+func TestAQuotaIsNamedByTheUploadAPI(t *testing.T) {
+	w := newWorld(t, append(open, "QUOTA_BYTES=1000")...)
+	const detail = "The storage quota is used up: it is 1000 bytes (QUOTA_BYTES). Delete some first, or ask for more."
+	for name, r := range map[string]*http.Request{
+		"file itself": newRequest(t, "PUT", w.rest("direct?filename=a.bin"), bytes.NewReader(make([]byte, 1001))),
+		"link":        newRequest(t, "POST", w.rest("presigned"), strings.NewReader(`{"filename":"a.bin","content_type":"application/octet-stream","size":1001}`), "Content-Type", "application/json"),
+		"resumable":   newRequest(t, "POST", w.rest("resumable"), nil, "Tus-Resumable", "1.0.0", "Upload-Length", "1001"),
+	} {
+		a := do(t, r)
+		a.isProblem(t, http.StatusInsufficientStorage, detail)
+		if got := a.json(t); got["code"] != "QuotaExceeded" || got["quota_bytes"] != "1000" || got["setting"] != "QUOTA_BYTES" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	w.unchanged()
+}
+
+// What was there before the gateway counts, also what others put past it once it
+// is counted again, and a quota that is changed holds at once.
+func TestWhatIsThereBeforeCounts(t *testing.T) {
+	store := testbed.Open(t)
+	bucket := store.Bucket(t)
+	body := func(n int) *bytes.Reader { return bytes.NewReader(make([]byte, n)) }
+	past := func(key string, n int) {
+		t.Helper()
+		if _, err := store.Client(t).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: body(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past("old/1", 600)
+	past(".s3gateway/tus/x", 5000) // the gateway's own
+	upload, err := store.Client(t).CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: aws.String("old/2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Client(t).UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: aws.String("old/2"), UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: body(200)}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "s3gateway.yaml")
+	write(t, path, "quota_bytes: 1000\n")
+	w := newWorldOn(t, store, bucket, append(open, "CONFIG_FILE="+path)...)
+	do(t, w.signedPut("new", make([]byte, 201))).isS3Error(t, 507, "QuotaExceeded")
+	if a := do(t, w.signedPut("new", make([]byte, 200))); a.status != 200 {
+		t.Fatal(a.status, string(a.body))
+	}
+	write(t, path, "quota_bytes: 2000\n")
+	w.app.reload(w.load)
+	if a := do(t, w.signedPut("new", make([]byte, 1200))); a.status != 200 {
+		t.Fatal(a.status, string(a.body))
+	}
+	write(t, path, "quota_bytes: 10\n")
+	w.app.reload(w.load)
+	do(t, w.signedPut("newer", make([]byte, 1))).isS3Error(t, 507, "QuotaExceeded")
+	if a := do(t, w.signedPut("new", make([]byte, 1199))); a.status != 200 {
+		t.Error("what is over its quota cannot become less: ", a.status)
+	}
+	past("old/1", 500)
+	w.clock.Advance(time.Hour)
+	w.app.quotas.Use(quotasOf(w.app.current.Load().config, w.app.client))
+	eventually(t, "it is counted again", func() bool { return w.used("QUOTA_BYTES") == quota.Usage{Bytes: 1899, Objects: 2} })
+	if !strings.Contains(w.scrape(), `s3gateway_quota_used{of="bytes",quota="QUOTA_BYTES"} 1899`) ||
+		!strings.Contains(w.scrape(), `s3gateway_quota_most{of="bytes",quota="QUOTA_BYTES"} 10`) {
+		t.Errorf("metrics: %s", w.scrape())
+	}
+}
+
+// Replicas share one book. While Redis is away each goes by what it knew, and
+// what it stored then is counted when Redis is back.
+func TestQuotasHoldAcrossReplicas(t *testing.T) {
+	all, redis := newReplicas(t, 3, "QUOTA_BYTES=9000")
+	stored := make(chan bool, 30)
+	for i := range cap(stored) {
+		go func() {
+			stored <- do(t, all[i%3].signedPut(fmt.Sprintf("a%d", i), make([]byte, 1000))).status == http.StatusOK
+		}()
+	}
+	n := 0
+	for range cap(stored) {
+		if <-stored {
+			n++
+		}
+	}
+	if n != 9 {
+		t.Errorf("%d files were stored on three replicas, there is room for 9", n)
+	}
+	if a := all[1].signed("DELETE", "a0"); a.status != http.StatusNoContent {
+		t.Fatal(a.status)
+	}
+	all[0].signed("DELETE", "a1")
+	for key := range all[0].store.Snapshot(t, all[0].bucket) {
+		all[2].signed("DELETE", key)
+	}
+	for i := range 9 {
+		if a := do(t, all[i%3].signedPut(fmt.Sprintf("b%d", i), make([]byte, 1000))); a.status != http.StatusOK {
+			t.Errorf("after deleting: %d %s", a.status, a.body)
+		}
+	}
+	for _, w := range all {
+		do(t, w.signedPut("c", []byte("x"))).isS3Error(t, 507, "QuotaExceeded")
+	}
+	// The last one to store something knows best.
+	redis.Stop()
+	last := all[2]
+	last.signed("DELETE", "b0")
+	for range 2 {
+		if a := do(t, last.signedPut("b0", make([]byte, 1000))); a.status != http.StatusOK {
+			t.Errorf("while Redis is away: %d %s", a.status, a.body)
+		}
+	}
+	do(t, last.signedPut("c", []byte("x"))).isS3Error(t, 507, "QuotaExceeded")
+	last.signed("DELETE", "b1")
+	redis.Start()
+	eventually(t, "what was deleted meanwhile is counted", func() bool {
+		last.clock.Advance(time.Minute)
+		return do(t, last.signedPut("c", []byte("x"))).status == http.StatusOK
+	})
+}

@@ -263,7 +263,7 @@ func TestChangesAtOnceAreCountedOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		w.countedRight("round "+strconv.Itoa(round))
+		w.countedRight("round " + strconv.Itoa(round))
 	}
 }
 
