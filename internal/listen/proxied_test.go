@@ -49,7 +49,6 @@ const (
 	unspecified, tcp4, udp4, tcp6, ux = 0x00, 0x11, 0x12, 0x21, 0x31
 )
 
-// seen serves one address and answers what it takes the client for.
 // lockedBuffer is read while the listener still writes.
 type lockedBuffer struct {
 	mu sync.Mutex
@@ -68,6 +67,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// seen serves one address and answers what it takes the client for.
 func seen(t *testing.T, trusted ...string) (address string, log *lockedBuffer) {
 	t.Helper()
 	l, err := Bind("127.0.0.1:0")
@@ -181,7 +181,7 @@ func TestAHeaderFromAnyoneElseIsABadRequest(t *testing.T) {
 	if got := exchange(t, address, get); !strings.HasPrefix(got, "200 127.0.0.1:") {
 		t.Errorf("without a header: %q", got)
 	}
-	if log.Len() > 0 {
+	if len(log.String()) > 0 {
 		t.Errorf("anyone can write into the log: %s", log)
 	}
 }
