@@ -39,16 +39,15 @@ type request struct {
 
 // subresources are the query keys that make a PUT or DELETE one of something
 // else than an object's bytes. What is not known is taken for an object's.
-var subresources = []string{
-	"acl", "tagging", "retention", "legal-hold", "encryption", "annotation", "renameObject", "torrent", "restore", "select",
-}
+var subresources = []string{"acl", "tagging", "retention", "legal-hold"}
 
 // read tells what a request changes.
 func read(r *http.Request, bucket, key string) request {
 	q := request{bucket: bucket, key: key, header: r.Header}
 	q.query, _ = url.ParseQuery(r.URL.RawQuery)
 	q.length = r.ContentLength
-	if n, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil {
+	if n, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil &&
+		strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") { // a plain body has the length that it has
 		q.length = n
 	}
 	q.kind = q.kindOf(r.Method)
