@@ -70,13 +70,22 @@ func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
 		if err := d.Store.Copy(r.Context(), o, id, filename); err != nil {
 			return err
 		}
+		d.changed(r, id)
 	}
 	if len(tags) > 0 {
 		if err := d.Store.SetTags(r.Context(), id, merged); err != nil {
 			return err
 		}
+		if filename == "" {
+			d.changed(r, id)
+		}
 	}
 	return d.metadata(w, r)
+}
+
+// changed notes for the audit log a change before an answer that only reads.
+func (d *door) changed(r *http.Request, id string) {
+	gateway.RecordFrom(r.Context()).Changed(gateway.Judged{Action: gateway.Write, Bucket: d.Bucket, Key: id})
 }
 
 // ifMatch is the condition of a change (RFC 9110 section 13.1.1).

@@ -171,8 +171,13 @@ func clip(s string, most int) string {
 // noSuchRoute is this door's own code.
 const noSuchRoute gateway.Code = "NoSuchRoute"
 
-// id gives the file id of a request's path.
-func (d *door) id(r *http.Request) (string, error) { return d.prefix.parseID(mux.Vars(r)["id"]) }
+// id gives the file id of a request's path, and notes it: also one that is
+// refused.
+func (d *door) id(r *http.Request) (string, error) {
+	id, err := d.prefix.parseID(mux.Vars(r)["id"])
+	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Bucket, f.Key = d.Bucket, id })
+	return id, err
+}
 
 // cors lets web pages of the configured origins read the door's answers, errors
 // too. Preflights need no key: browsers send none. rs/cors takes an empty list

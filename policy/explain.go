@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/codeguardians/s3gateway"
@@ -68,6 +69,35 @@ func (g *grant) String() string {
 		fmt.Fprintf(&b, ", between %02d:%02d and %02d:%02d UTC", h.From/60, h.From%60, h.To/60, h.To%60)
 	}
 	return b.String()
+}
+
+// Traffic says the limits on the traffic of an action of a caller on a bucket, one
+// by one, each with the setting that made it; none where there is none.
+func (p *Policy) Traffic(c gateway.Caller, bucket string, a gateway.Action) (all []string) {
+	add := func(r *Rate, unit string) {
+		if r != nil && r.limits() {
+			f := r.filled()
+			all = append(all, fmt.Sprintf("%s %s a second, %d at once (%s)", strconv.FormatFloat(f.PerSecond, 'f', -1, 64), unit, f.Burst, f.Setting))
+		}
+	}
+	var both []rates
+	if !c.Anonymous() {
+		both = append(both, p.ratesOfCaller(c.Name))
+	}
+	if bucket != "" {
+		both = append(both, p.ratesOfBucket(bucket))
+	}
+	for _, own := range both {
+		add(own.requests, "requests")
+		if class := classOf(a); class >= 0 {
+			add(&own.actions[class], "requests")
+		}
+		add(own.bytes, "bytes each way")
+		if own.inFlight > 0 {
+			all = append(all, fmt.Sprintf("%d requests under way (in_flight of %s)", own.inFlight, own.entry))
+		}
+	}
+	return all
 }
 
 func joinNetworks(networks []netip.Prefix) string {

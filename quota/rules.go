@@ -2,6 +2,7 @@ package quota
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -110,6 +111,29 @@ func (r *Rules) of(backend, bucket, key string) (fit []*Quota) {
 		}
 	}
 	return fit
+}
+
+// Binding gives the quotas that a caller is held to for a key, in the backend's
+// names.
+func (r *Rules) Binding(caller, backend, bucket, key string) (all []Quota) {
+	for _, q := range r.of(backend, bucket, gateway.CleanKey(key)) {
+		if q.binds(caller) {
+			all = append(all, *q)
+		}
+	}
+	return all
+}
+
+// String says how much it is, and what set it.
+func (q Quota) String() string {
+	var texts []string
+	if q.Most.Bytes > 0 {
+		texts = append(texts, fmt.Sprintf("%d bytes (%s)", q.Most.Bytes, q.BytesSetting))
+	}
+	if q.Most.Objects > 0 {
+		texts = append(texts, fmt.Sprintf("%d objects (%s)", q.Most.Objects, q.ObjectsSetting))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // reserved keys are the gateway's own records, which nobody's quota counts.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/proxy"
 )
 
@@ -24,14 +25,21 @@ type doors struct {
 // ServeHTTP chooses the door.
 func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := rawPath(r.RequestURI)
+	// Noted here as well: what stands before a door refuses in its name.
+	is := func(door gateway.Door) {
+		gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Door = door })
+	}
 	switch {
 	case proxy.UnderDomain(d.domains, r.Host):
+		is(gateway.DoorS3)
 		d.s3.ServeHTTP(w, r)
 	case path == restPath || strings.HasPrefix(path, restPath+"/"):
+		is(gateway.DoorREST)
 		d.rest.ServeHTTP(w, r)
 	case path == "/" && isBrowser(r):
 		d.page.ServeHTTP(w, r)
 	default:
+		is(gateway.DoorS3)
 		d.s3.ServeHTTP(w, r)
 	}
 }

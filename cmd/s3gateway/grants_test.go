@@ -196,3 +196,46 @@ callers:
 		}
 	}
 }
+
+// The command says all that holds: limits, rates, quotas, and where a key is kept.
+func TestPolicyCheckSaysAllThatHolds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	write(t, path, `
+rate_limit: 100/s
+quota_bytes: 5GiB
+buckets:
+  - {name: team, bucket: shared, prefix: team/a/, quota_bytes: 1MiB, in_flight: 7, limits: [{prefix: tmp/, quota_objects: 5}]}
+callers:
+  - name: web
+    rate_bytes: 1MiB/s
+    rates: {write: 2/s:9, list: 1/s}
+    quota_bytes: 500
+    grants: [{bucket: team, prefix: tmp/, actions: [read, write]}]
+`)
+	for asked, want := range map[string]string{
+		"--caller web --action write --bucket team --key tmp/x": `allowed: grant 1 of caller web (PATH:11:15) allows read, write on team, keys that begin "tmp/"
+limits: up to 10485760 bytes (MAX_FILE_SIZE), types as in ALLOWED_FILE_TYPES
+rate: 100 requests a second, 100 at once (RATE_LIMIT)
+rate: 2 requests a second, 9 at once (rates.write of caller web)
+rate: 1048576 bytes each way a second, 1048576 at once (rate_bytes of caller web)
+rate: 7 requests under way (in_flight of bucket team)
+quota: 1048576 bytes (quota_bytes of bucket team)
+quota: 5 objects (quota_objects of bucket team, keys that begin "tmp/")
+quota: 500 bytes (quota_bytes of caller web)
+stored: team/a/tmp/x in bucket shared of backend default
+`,
+		"--caller gateway --action write --bucket files --key x": `allowed: the caller may do everything
+limits: up to 10485760 bytes (MAX_FILE_SIZE), types as in ALLOWED_FILE_TYPES
+rate: 100 requests a second, 100 at once (RATE_LIMIT)
+quota: 5368709120 bytes (QUOTA_BYTES)
+`,
+		"--caller web --action read --bucket team --key other": `denied: no grant of the caller covers it, and the default is nothing
+s3gateway: read is denied
+`,
+	} {
+		_, out := command(t, append([]string{"--config", path, "policy", "check"}, strings.Fields(asked)...)...)
+		if got := strings.ReplaceAll(out, path, "PATH"); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", asked, got, want)
+		}
+	}
+}

@@ -1,17 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/policy"
 )
 
 // policyCommand asks the policy of the settings, without a gateway running.
 type policyCommand struct {
-	Check policyCheckCommand `cmd:"" help:"Say whether a caller may do something, and which rule decides; exit code 1 when it may not."`
+	Check policyCheckCommand `cmd:"" help:"Say whether a caller may do something, which rule decides, and which limits, rates and quotas hold; exit code 1 when it may not."`
 }
 
 type policyCheckCommand struct {
@@ -56,5 +58,39 @@ func (c policyCheckCommand) Run(cli *commands, p process) error {
 	if r.Action == gateway.Write {
 		fmt.Fprintln(p.stdout, "limits:", rules.LimitsFor(r.Caller, r.Bucket, r.Key))
 	}
+	for _, text := range rules.Traffic(r.Caller, r.Bucket, r.Action) {
+		fmt.Fprintln(p.stdout, "rate:", text)
+	}
+	at := locationOf(cfg, r.Bucket, r.Key)
+	if r.Action == gateway.Write {
+		for _, q := range quotasOf(cfg, config.DefaultBackend).Binding(r.Caller.Name, at.backend, at.bucket, at.key) {
+			fmt.Fprintln(p.stdout, "quota:", q)
+		}
+	}
+	if at.renamed {
+		fmt.Fprintf(p.stdout, "stored: %s in bucket %s of backend %s\n", cmp.Or(at.key, "every key"), at.bucket, at.shown)
+	}
 	return nil
+}
+
+// location is where a key is, in the backend's names.
+type location struct {
+	backend, bucket, key string
+	shown                string // the backend's name in the file
+	renamed              bool
+}
+
+// locationOf finds the place of a client's bucket and key.
+func locationOf(cfg *config.Config, bucket, key string) location {
+	for _, b := range cfg.Buckets {
+		if b.Name == bucket {
+			at := location{backend: config.DefaultBackend, bucket: b.Bucket, key: b.Prefix + key, shown: b.Backend}
+			if b.Backend != config.DefaultBackend {
+				at.backend = furtherName(b.Backend)
+			}
+			at.renamed = b.Backend != config.DefaultBackend || b.Bucket != b.Name || b.Prefix != ""
+			return at
+		}
+	}
+	return location{backend: config.DefaultBackend, bucket: bucket, key: key}
 }

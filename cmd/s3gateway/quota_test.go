@@ -172,7 +172,7 @@ func TestWhatIsThereBeforeCounts(t *testing.T) {
 	}
 	past("old/1", 500)
 	w.clock.Advance(time.Hour)
-	w.app.quotas.Use(quotasOf(w.app.current.Load().config, w.app.client))
+	w.app.quotas.Use(quotasOf(w.app.current.Load().config, w.app.client.Name))
 	eventually(t, "it is counted again", func() bool { return w.used("QUOTA_BYTES") == quota.Usage{Bytes: 1899, Objects: 2} })
 	if !strings.Contains(w.scrape(), `s3gateway_quota_used{of="bytes",quota="QUOTA_BYTES"} 1899`) ||
 		!strings.Contains(w.scrape(), `s3gateway_quota_most{of="bytes",quota="QUOTA_BYTES"} 10`) {

@@ -12,7 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	gateway "github.com/codeguardians/s3gateway"
-	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/quota"
 )
@@ -46,12 +45,9 @@ func underQuotas(rules *quota.Rules) func(http.Handler) http.Handler {
 }
 
 // quotasOf are the quotas of the configuration, in the backends' names. main is
-// the client of the S3_* settings, nil while they are incomplete.
-func quotasOf(cfg *config.Config, main *backend.Client) *quota.Rules {
-	if main == nil {
-		return quota.NewRules(nil)
-	}
-	m := quotaMap{cfg: cfg, main: main.Name}
+// the name of the backend of the S3_* settings.
+func quotasOf(cfg *config.Config, main string) *quota.Rules {
+	m := quotaMap{cfg: cfg, main: main}
 	if cfg.QuotaBytes > 0 {
 		prefix := ""
 		if cfg.PolicyScope == "uploads" {
@@ -59,7 +55,7 @@ func quotasOf(cfg *config.Config, main *backend.Client) *quota.Rules {
 		}
 		m.all = append(m.all, quota.Quota{
 			Name: "QUOTA_BYTES", BytesSetting: "QUOTA_BYTES", Most: quota.Usage{Bytes: cfg.QuotaBytes},
-			Places: []quota.Place{{Backend: main.Name, Bucket: cfg.BucketName, Prefix: strings.TrimPrefix(prefix, "/")}},
+			Places: []quota.Place{{Backend: main, Bucket: cfg.BucketName, Prefix: strings.TrimPrefix(prefix, "/")}},
 		})
 	}
 	for _, b := range cfg.Buckets {

@@ -141,7 +141,9 @@ func (a *app) use(cfg *config.Config) error {
 	if p.mapped, err = a.bucketMap(cfg); err != nil {
 		return err
 	}
-	p.quotas = quotasOf(cfg, a.client)
+	if a.client != nil {
+		p.quotas = quotasOf(cfg, a.client.Name)
+	}
 	tokens, issuer, err := a.tokensOf(cfg, p.log)
 	if err != nil {
 		return err
