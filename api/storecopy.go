@@ -12,7 +12,6 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -95,18 +94,12 @@ func (s *Store) SetTags(ctx context.Context, key string, tags map[string]string)
 
 // DeleteAll removes the newest version of each.
 func (s *Store) DeleteAll(ctx context.Context, keys []string) (map[string]error, error) {
-	changes := make([]*cache.Change, len(keys))
 	list := make([]types.ObjectIdentifier, len(keys))
 	for i, key := range keys {
-		changes[i] = s.Cache.Change(s.Client.Name, s.Bucket, key)
 		list[i].Key = &key
 	}
-	known := false
-	defer func() {
-		for _, c := range changes {
-			c.Done(known)
-		}
-	}()
+	change, known := s.Cache.Change(s.Client.Name, s.Bucket, keys...), false
+	defer func() { change.Done(known) }()
 	out, err := s.Client.S3().DeleteObjects(ctx, &s3.DeleteObjectsInput{
 		Bucket: &s.Bucket, Delete: &types.Delete{Objects: list, Quiet: aws.Bool(true)},
 	})

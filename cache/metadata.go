@@ -213,20 +213,24 @@ type Change struct {
 	once sync.Once
 }
 
-// Change is taken before a write of an object is forwarded: nothing of it is
-// served or kept until Done. Every Change is ended, also one whose request
+// Change is taken before a write of objects of a bucket is forwarded: nothing of
+// them is served or kept until Done. Other replicas are told of all in one call. Every Change is ended, also one whose request
 // failed or panicked.
-func (m *Metadata) Change(backendName, bucketName, objectName string) *Change {
+func (m *Metadata) Change(backendName, bucketName string, objectNames ...string) *Change {
 	if m == nil {
 		return nil
 	}
-	o := object{bucket{backendName, bucketName}, objectName}
+	objects, shards := make([]object, len(objectNames)), make([]string, len(objectNames))
 	m.mu.Lock()
-	m.objects.begin(o)
-	m.lru.Remove(o)
+	for i, name := range objectNames {
+		objects[i] = object{bucket{backendName, bucketName}, name}
+		shards[i] = objects[i].shard()
+		m.objects.begin(objects[i])
+		m.lru.Remove(objects[i])
+	}
 	m.mu.Unlock()
-	m.bump(0, o.shard())
-	return &Change{done: func(known bool) { end(m, &m.objects, o, o.shard, known) }}
+	m.bump(0, shards...)
+	return &Change{done: func(known bool) { end(m, &m.objects, objects, shards, known) }}
 }
 
 // ChangeBucket is a Change of everything in a bucket: the bucket is deleted or
@@ -240,23 +244,25 @@ func (m *Metadata) ChangeBucket(backendName, bucketName string) *Change {
 	m.buckets.begin(b) // entries carry the generation of their bucket
 	m.mu.Unlock()
 	m.bump(0, b.shard())
-	return &Change{done: func(known bool) { end(m, &m.buckets, b, b.shard, known) }}
+	return &Change{done: func(known bool) { end(m, &m.buckets, []bucket{b}, []string{b.shard()}, known) }}
 }
 
 // end ends a change: for the other replicas first, so that none of them serves
 // what was replaced when the client hears of it.
-func end[K comparable](m *Metadata, g *generations[K], k K, shard func() string, known bool) {
+func end[K comparable](m *Metadata, g *generations[K], all []K, shards []string, known bool) {
 	if known {
-		m.bump(0, shard())
+		m.bump(0, shards...)
 	} else {
-		m.bump(m.ttl, shard())
+		m.bump(m.ttl, shards...)
 	}
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g.end(k)
-	if !known {
-		g.block(k, now.Add(m.ttl))
+	for _, k := range all {
+		g.end(k)
+		if !known {
+			g.block(k, now.Add(m.ttl))
+		}
 	}
 }
 

@@ -33,9 +33,9 @@ func (m *Metadata) stamp(o object) (stamp, bool) {
 	return stamp{epoch, at[0], at[1]}, true
 }
 
-func (m *Metadata) bump(block time.Duration, shard string) {
+func (m *Metadata) bump(block time.Duration, shards ...string) {
 	if m.shared != nil {
-		m.shared.Bump(block, shard)
+		m.shared.Bump(block, shards...)
 	}
 }
 

@@ -13,6 +13,7 @@ type counters struct {
 	at      map[string]int64
 	blocked map[string]bool
 	away    bool
+	bumps   int // calls
 }
 
 func (c *counters) Generations(shards ...string) (int64, []int64, bool) {
@@ -31,6 +32,7 @@ func (c *counters) Generations(shards ...string) (int64, []int64, bool) {
 func (c *counters) Bump(block time.Duration, shards ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.bumps++
 	for _, s := range shards {
 		c.at[s]++
 		c.blocked[s] = c.blocked[s] || block > 0
@@ -92,4 +94,22 @@ func TestNoHitsWhileNobodyCanSay(t *testing.T) {
 	wantMiss(t, a, key("b"))
 	c.epoch++ // something may have been
 	wantMiss(t, a, key("a"))
+}
+
+// A change of many objects is told in two calls, and ends the entries of all.
+func TestAChangeOfManyObjectsIsToldAtOnce(t *testing.T) {
+	a, b, c := replicas()
+	names := []string{"a", "b", "c"}
+	for i, name := range names {
+		b.Fill(key(name)).Put(etag(i))
+		wantHit(t, b, key(name), i)
+	}
+	change := a.Change("b", "files", names...)
+	for _, name := range names {
+		wantMiss(t, b, key(name))
+	}
+	change.Done(true)
+	if c.bumps != 2 {
+		t.Errorf("%d calls", c.bumps)
+	}
 }

@@ -163,15 +163,12 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	return nil
 }
 
-// beginDeletes announces every key of a batch to the cache.
+// beginDeletes announces every key of a batch to the cache, all at once: replicas
+// are told in one call.
 func (d *Door) beginDeletes(x *exchange, objects []deletedObject) func(known bool) {
-	var ends []func(bool)
+	var keys []string
 	for _, o := range objects {
-		ends = append(ends, d.beginObject(x, o.Key))
+		keys = append(keys, changed(o.Key)...)
 	}
-	return func(known bool) {
-		for _, end := range slices.Backward(ends) {
-			end(known)
-		}
-	}
+	return d.Cache.Change(x.at.Backend.Name, x.at.Bucket, keys...).Done
 }

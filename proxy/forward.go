@@ -126,16 +126,15 @@ func (d *Door) beginChange(x *exchange) func(known bool) {
 // beginObject announces a change of one key, and of the key that a store which
 // cleans keys would change in its place.
 func (d *Door) beginObject(x *exchange, key string) func(known bool) {
-	change := d.Cache.Change(x.at.Backend.Name, x.at.Bucket, key)
-	clean := cleanKey(key)
-	if clean == key {
-		return change.Done
+	return d.Cache.Change(x.at.Backend.Name, x.at.Bucket, changed(key)...).Done
+}
+
+// changed are the keys that a change of one may change.
+func changed(key string) []string {
+	if clean := cleanKey(key); clean != key {
+		return []string{key, clean}
 	}
-	other := d.Cache.Change(x.at.Backend.Name, x.at.Bucket, clean)
-	return func(known bool) {
-		other.Done(known)
-		change.Done(known)
-	}
+	return []string{key}
 }
 
 // forward sends a request and streams the answer back.
