@@ -58,7 +58,7 @@ func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTr
 	if len(resources) == 0 {
 		return next.RoundTrip(r)
 	}
-	c := &change{guard: g, request: q, ctx: r.Context()}
+	c := &change{guard: g, request: q, ctx: r.Context(), asked: map[string]Ticket{}}
 	if err := c.begin(resources); err != nil {
 		return nil, err
 	}
@@ -195,6 +195,7 @@ type change struct {
 	request  request
 	incoming Usage
 	windows  []*window
+	asked    map[string]Ticket // the book was asked already, by the names of quotas
 }
 
 // begin opens the windows of all resources and reserves the growth of the first.
@@ -233,12 +234,17 @@ func (c *change) reserve(v *window, growth Usage) error {
 		if q.binds(caller) {
 			most = q.Most
 		}
-		t, over, err := c.guard.Keeper.reserve(c.ctx, q, growth, most)
-		if err != nil {
-			return err
-		}
-		if over != Fits {
-			return q.refuse(over)
+		t, ok := c.asked[q.Name]
+		if !ok || growth != (Usage{}) {
+			var over Over
+			var err error
+			if t, over, err = c.guard.Keeper.reserve(c.ctx, q, growth, most); err != nil {
+				return err
+			}
+			if over != Fits {
+				return q.refuse(over)
+			}
+			c.asked[q.Name] = Ticket{Count: t.Count, Holder: t.Holder, Local: t.Local}
 		}
 		c.guard.windows.take(v, q.Name, t)
 	}
@@ -255,19 +261,23 @@ func (c *change) end(o outcome) {
 	}
 	var exit errgroup.Group
 	exit.SetLimit(measuresAtOnce)
+	ended := make([]settlement, len(c.windows))
 	for i, v := range c.windows {
 		own := others
 		if i == 0 {
 			own = o
 		}
 		exit.Go(func() error {
-			if s, last := c.guard.windows.exit(ctx, v, own); last {
-				c.guard.Keeper.settle(ctx, s)
-			}
+			ended[i], _ = c.guard.windows.exit(ctx, v, own)
 			return nil
 		})
 	}
 	_ = exit.Wait()
+	all := settlement{}
+	for _, s := range ended {
+		all.add(s)
+	}
+	c.guard.Keeper.settle(ctx, all)
 }
 
 // errAwait is the refusal while nothing was counted yet.

@@ -156,30 +156,30 @@ func (k *Keeper) ask(ctx context.Context, name string, growth, most Usage) (Tick
 
 // settle writes down what became of changes.
 func (k *Keeper) settle(ctx context.Context, s settlement) {
-	for _, q := range s.quotas {
+	for name, e := range s {
 		var own, shared []Ticket
-		for _, t := range s.tickets[q.Name] {
+		for _, t := range e.tickets {
 			if t.Local {
 				own = append(own, t)
 			} else {
 				shared = append(shared, t)
 			}
 		}
-		if s.doubt {
-			k.doubt(q.Name)
+		if e.doubt {
+			k.doubt(name)
 		}
 		if len(shared) == 0 {
-			_, _ = k.local.Settle(ctx, q.Name, own, s.change, s.count[q.Name])
+			_, _ = k.local.Settle(ctx, name, own, e.change, e.count)
 			continue
 		}
-		used, err := k.options.Shared.Settle(ctx, q.Name, shared, s.change, s.count[q.Name])
+		used, err := k.options.Shared.Settle(ctx, name, shared, e.change, e.count)
 		if err != nil {
-			k.doubt(q.Name)
-			_, _ = k.local.Settle(ctx, q.Name, own, s.change, 0)
+			k.doubt(name)
+			_, _ = k.local.Settle(ctx, name, own, e.change, 0)
 			continue
 		}
-		_, _ = k.local.Settle(ctx, q.Name, own, Usage{}, 0)
-		k.mirror(q.Name, used)
+		_, _ = k.local.Settle(ctx, name, own, Usage{}, 0)
+		k.mirror(name, used)
 	}
 }
 

@@ -113,13 +113,26 @@ func (w *windows) take(v *window, name string, t Ticket) {
 	v.tickets[name] = append(v.tickets[name], t)
 }
 
-// settlement is what a window that closed has to say to the book.
-type settlement struct {
+// entry is what windows that closed have to say to the book of one quota.
+type entry struct {
 	change  Usage
-	doubt   bool // it may not be what became of the resource: count again
-	count   map[string]int64
-	tickets map[string][]Ticket
-	quotas  []*Quota
+	doubt   bool  // it may not be what became of the resource: count again
+	count   int64 // of the countings when the first change began
+	tickets []Ticket
+}
+
+// settlement are the entries by the names of quotas.
+type settlement map[string]entry
+
+// add takes another one in: a batch settles all its keys at once.
+func (s settlement) add(more settlement) {
+	for name, e := range more {
+		if old, ok := s[name]; ok {
+			e.change, e.doubt = e.change.plus(old.change), e.doubt || old.doubt
+			e.count, e.tickets = min(e.count, old.count), append(old.tickets, e.tickets...)
+		}
+		s[name] = e
+	}
 }
 
 // exit ends one change. Who is the last one gets the settlement of all of them.
@@ -137,12 +150,15 @@ func (w *windows) exit(ctx context.Context, v *window, o outcome) (settlement, b
 		}
 		delete(w.open, v.name)
 		v.leave()
-		s := settlement{count: v.count, tickets: v.tickets, quotas: v.quotas}
-		s.change, s.doubt = v.change(after, measured)
+		change, doubt := v.change(after, measured)
+		s := settlement{}
+		for _, q := range v.quotas {
+			s[q.Name] = entry{change, doubt, v.count[q.Name], v.tickets[q.Name]}
+		}
 		return s, true
 	}
 	v.users--
-	return settlement{}, false
+	return nil, false
 }
 
 // end is what is there when all changes ended, and whether it had to be measured

@@ -42,7 +42,7 @@ func TestWhatAWindowSettles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			measured := 0
-			r := resource{name: "r", current: tt.current, measure: func(context.Context) (state, error) {
+			r := resource{name: "r", quotas: []*Quota{{Name: "q"}}, current: tt.current, measure: func(context.Context) (state, error) {
 				if measured++; measured == 1 {
 					return tt.before, tt.beforeErr
 				}
@@ -63,8 +63,8 @@ func TestWhatAWindowSettles(t *testing.T) {
 				if !last {
 					continue
 				}
-				if s.change != tt.want || s.doubt != tt.doubt || len(s.tickets["q"]) != len(all) || s.count["q"] != 7 {
-					t.Errorf("got %+v, want %+v %v", s, tt.want, tt.doubt)
+				if got := s["q"]; got.change != tt.want || got.doubt != tt.doubt || len(got.tickets) != len(all) || got.count != 7 {
+					t.Errorf("got %+v, want %+v %v", got, tt.want, tt.doubt)
 				}
 			}
 			if len(w.open) != 0 {
