@@ -192,6 +192,7 @@ func TestARequestEndsUnderThePolicyItBeganWith(t *testing.T) {
 		done <- do(t, r)
 	}()
 	<-reader.paused
+	eventually(t, "the request has reached its doors", func() bool { return strings.Contains(w.scrape(), "s3gateway_requests_in_flight 1") })
 	write(t, path, "max_file_size: 20000\n")
 	w.app.reload(w.load)
 	if most := mostOf(t, w.url); most != "20000" {
@@ -200,6 +201,52 @@ func TestARequestEndsUnderThePolicyItBeganWith(t *testing.T) {
 	close(rest)
 	if a := <-done; a.status != http.StatusCreated {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// Who is taken out of the file is out at once: its keys, its links, and the
+// uploads that it had begun.
+func TestARemovedCallerIsOut(t *testing.T) {
+	const caller = `
+callers:
+  - name: web
+    access_keys: [{id: WEBKEY, secret: web-secret-of-16-or-more}]
+    api_keys: [{key: web-api-key-of-16-or-more}]
+    grants: [{bucket: "*", actions: [list, read, write, delete]}]
+`
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	write(t, path, caller)
+	w := newWorld(t, append(open, "CONFIG_FILE="+path, "UPLOAD_AUTH=required", "API_KEYS=other=another-api-key-of-it")...)
+	rest := func(method, path, body string, headers ...string) answer {
+		return do(t, newRequest(t, method, w.rest(path), strings.NewReader(body), append([]string{"X-Api-Key", "web-api-key-of-16-or-more"}, headers...)...))
+	}
+	link, _ := rest("POST", "presigned", `{"filename":"a.bin","content_type":"application/octet-stream"}`, "Content-Type", "application/json").json(t)["upload_url"].(string)
+	made := rest("POST", "resumable", "", "Tus-Resumable", "1.0.0", "Upload-Length", "4")
+	at := strings.TrimPrefix(made.header.Get("Location"), w.url+"/api/v1/upload/")
+	if link == "" || made.status != 201 {
+		t.Fatal(link, made.status, string(made.body))
+	}
+	patch := func() answer {
+		return rest("PATCH", at[strings.Index(at, "resumable/"):], "abcd", "Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")
+	}
+	put := func() answer {
+		return do(t, newRequest(t, "PUT", link, strings.NewReader("abcd"), "Content-Type", "application/octet-stream"))
+	}
+	w.before = w.store.Snapshot(t, w.bucket)
+	write(t, path, "max_file_size: 0\n")
+	w.app.reload(w.load)
+	patch().isProblem(t, http.StatusUnauthorized, "API_KEYS")
+	put().isS3Error(t, http.StatusForbidden, "InvalidAccessKeyId")
+	do(t, w.signedPutBy(webKeys, "a", []byte("x"))).isS3Error(t, http.StatusForbidden, "InvalidAccessKeyId")
+	w.store.Unchanged(t, w.bucket, w.before)
+
+	write(t, path, caller)
+	w.app.reload(w.load)
+	if a := patch(); a.status != http.StatusNoContent {
+		t.Errorf("the upload of one who came back: %d %s", a.status, a.body)
+	}
+	if a := put(); a.status != http.StatusOK {
+		t.Errorf("the link of one who came back: %d %s", a.status, a.body)
 	}
 }
 
