@@ -13,6 +13,10 @@ import (
 )
 
 const (
+	// idempotencyPrefix is the folder of the records of Idempotency-Key.
+	idempotencyPrefix = gateway.ReservedPrefix + "idempotency/"
+	// maxRecord bounds such a record, in bytes.
+	maxRecord = 64 << 10
 	// RecordLife is how long an answer is kept for its Idempotency-Key.
 	RecordLife = 24 * time.Hour
 	// takeOverAfter is how long a request that gave no sign of life keeps its
@@ -69,8 +73,8 @@ type claim struct {
 
 	mu     sync.Mutex
 	record record
-	etag   string // "" while there is no record
-	over   bool   // ended, or taken over: the record is not ours to write
+	saved  *RecordState // nil while there is no record
+	over   bool         // ended, or taken over: the record is not ours to write
 }
 
 // once finds the request's Idempotency-Key and what is known of it.
@@ -97,11 +101,20 @@ func (d *door) once(r *http.Request, operation string) (*claim, error) {
 // load reads the record. One that cannot be read, or is too old, counts as
 // none, but is replaced and not made.
 func (c *claim) load(ctx context.Context) error {
-	raw, etag, err := c.door.Records.ReadRecord(ctx, c.key)
+	c.record, c.saved = record{}, nil
+	body, at, err := c.door.Records.OpenRecord(ctx, c.key)
+	if gateway.CodeOf(err) == gateway.NoSuchKey {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	c.record, c.etag = record{}, etag
+	defer body.Close()
+	raw, err := io.ReadAll(io.LimitReader(body, maxRecord))
+	if err != nil {
+		return err
+	}
+	c.saved = &at
 	var found record
 	if json.Unmarshal(raw, &found) == nil && c.door.Now().Before(found.Expires) {
 		c.record = found
@@ -128,8 +141,13 @@ func (c *claim) take(ctx context.Context, want record) error {
 		return err
 	}
 	c.record = want
-	if err = c.write(ctx, want.State); errors.Is(err, errRecordChanged) {
+	err = c.write(ctx, want.State)
+	switch {
+	case errors.Is(err, errRecordChanged):
 		return underWay()
+	case gateway.CodeOf(err) == gateway.NotImplemented:
+		return gateway.Errorf(gateway.NotImplemented,
+			"The storage has no conditional writes, which Idempotency-Key needs: send the request without it.").Because(err)
 	}
 	return err
 }
@@ -146,9 +164,9 @@ func (c *claim) write(ctx context.Context, state string) error {
 	if err != nil {
 		return err
 	}
-	etag, err := c.door.Records.WriteRecord(ctx, c.key, raw, c.etag)
+	saved, err := c.door.Records.WriteRecord(ctx, c.key, c.saved, raw)
 	if err == nil {
-		c.etag = etag
+		c.saved = &saved
 	}
 	return err
 }
@@ -185,7 +203,7 @@ func (c *claim) abandon(ctx context.Context, why error) {
 	refused := kindOf(gateway.AsError(why)).status < http.StatusInternalServerError
 	c.end(ctx, func(ctx context.Context) error {
 		if refused && c.door.Now().Sub(c.record.Touched) < takeOverAfter {
-			return c.door.Records.DeleteRecord(ctx, c.key)
+			return c.door.Records.DeleteRecord(ctx, c.key, *c.saved)
 		}
 		return c.write(ctx, stateFree)
 	})

@@ -2,158 +2,145 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
-	"sync/atomic"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
-const (
-	// idempotencyPrefix is the folder of the records of Idempotency-Key. Both
-	// doors refuse it to everybody.
-	idempotencyPrefix = gateway.ReservedPrefix + "idempotency/"
-	// probeKey is where a store is asked whether it takes conditions.
-	probeKey = idempotencyPrefix + "probe"
-	// maxRecord bounds a record, in bytes.
-	maxRecord = 64 << 10
-)
+// A record is an object of the gateway's own, under gateway.ReservedPrefix,
+// which both doors refuse to everyone: the state of a resumable upload, the
+// answer kept for an Idempotency-Key. Replicas agree by it, because it is written
+// only on the condition that it is still the one that was read.
 
 // errRecordChanged says that a record is not any more what a write expected.
 var errRecordChanged = errors.New("the record was changed by another request")
 
-// RecordStore keeps the door's own small documents in the bucket. Replicas
-// agree by it: a write holds only if the record is still what it was.
+// RecordState identifies one state of a record.
+type RecordState struct {
+	ETag    string // with its quotes, as If-Match wants it
+	Version string // "" on a bucket without versions
+}
+
+// RecordStore keeps records. It is safe for concurrent use.
 type RecordStore interface {
-	// ReadRecord gives a record and its ETag; nil when there is none.
-	ReadRecord(ctx context.Context, key string) (raw []byte, etag string, err error)
-	// WriteRecord replaces the record that has an ETag, or, with "", makes one
-	// where there is none. The error is errRecordChanged where that does not
-	// hold, and NotImplemented where the store takes no conditions.
-	WriteRecord(ctx context.Context, key string, raw []byte, etag string) (newETag string, err error)
-	// DeleteRecord removes a record; one that is not there is no error.
-	DeleteRecord(ctx context.Context, key string) error
+	// OpenRecord gives a record, which the caller closes. One that is not there
+	// is NoSuchKey.
+	OpenRecord(ctx context.Context, key string) (io.ReadCloser, RecordState, error)
+	// WriteRecord replaces old, or makes a record where there is none when old
+	// is nil. The body is the pieces one after another. The error is
+	// errRecordChanged where another request was first, and NotImplemented where
+	// the store takes no conditions.
+	WriteRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error)
+	// DeleteRecord removes one state; one that is not there is no error.
+	DeleteRecord(ctx context.Context, key string, r RecordState) error
 }
 
 var _ RecordStore = (*Store)(nil)
 
-// ReadRecord asks the backend, never the cache.
-func (s *Store) ReadRecord(ctx context.Context, key string) ([]byte, string, error) {
+// OpenRecord asks the backend, never the cache.
+func (s *Store) OpenRecord(ctx context.Context, key string) (io.ReadCloser, RecordState, error) {
 	resp, err := s.Client.Do(ctx, backend.Request{Method: http.MethodGet, Bucket: s.Bucket, Key: key})
 	if err != nil {
-		return nil, "", err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotFound {
-		if err := backend.ReadError(resp); err.Code != gateway.NoSuchKey {
-			return nil, "", err
-		}
-		return nil, "", nil
+		return nil, RecordState{}, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, "", backend.ReadError(resp)
+		defer resp.Body.Close()
+		return nil, RecordState{}, backend.ReadError(resp)
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord))
-	return raw, resp.Header.Get("Etag"), err
+	return resp.Body, recordOf(resp.Header), nil
 }
 
-// WriteRecord asks once per process whether the backend means conditions as
-// they are: one that let them go unread would store every file twice.
-func (s *Store) WriteRecord(ctx context.Context, key string, raw []byte, etag string) (string, error) {
-	if err := s.probeConditions(ctx); err != nil {
-		return "", err
+// statRecord gives the state of a record without its body.
+func (s *Store) statRecord(ctx context.Context, key string) (RecordState, error) {
+	resp, err := s.Client.Do(ctx, backend.Request{Method: http.MethodHead, Bucket: s.Bucket, Key: key})
+	if err != nil {
+		return RecordState{}, err
 	}
-	return s.writeIf(ctx, key, raw, etag)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return RecordState{}, backend.ReadError(resp)
+	}
+	return recordOf(resp.Header), nil
 }
 
-func (s *Store) writeIf(ctx context.Context, key string, raw []byte, etag string) (string, error) {
-	header := http.Header{"Content-Type": {"application/json"}}
-	if etag == "" {
+func recordOf(h http.Header) RecordState {
+	return RecordState{ETag: h.Get("Etag"), Version: h.Get("X-Amz-Version-Id")}
+}
+
+// WriteRecord asks once per process whether the backend means conditions as they
+// are: one that let them go unread would store every file twice.
+func (s *Store) WriteRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error) {
+	if err := s.tryConditions(ctx); err != nil {
+		return RecordState{}, err
+	}
+	return s.putRecord(ctx, key, old, pieces...)
+}
+
+// putRecord replaces old, or makes a new record when old is nil. The error is
+// errRecordChanged when another request was first. Of a bucket with versions the
+// replaced one is deleted: what a record held is not to be kept.
+func (s *Store) putRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error) {
+	header := http.Header{"Content-Type": {"application/octet-stream"}}
+	if old == nil {
 		header.Set("If-None-Match", "*")
 	} else {
-		header.Set("If-Match", etag)
+		header.Set("If-Match", old.ETag)
 	}
-	answer, err := s.send(ctx, s.recordRequest(key, raw, header), raw)
-	if e := gateway.AsError(err); e != nil {
-		// 409 is S3's for two conditional writes at once, 404 for If-Match on
-		// a record that has gone.
-		switch e.Status {
-		case http.StatusPreconditionFailed, http.StatusConflict, http.StatusNotFound:
-			return "", errRecordChanged
+	sum := sha256.New()
+	for _, piece := range pieces {
+		sum.Write(piece)
+	}
+	answer, err := s.send(ctx, backend.Request{
+		Method: http.MethodPut, Bucket: s.Bucket, Key: key, Header: header, PayloadHash: hexOf(sum.Sum(nil)),
+	}, pieces...)
+	if err != nil {
+		if conditionFailed(err) {
+			return RecordState{}, errors.Join(errRecordChanged, err)
 		}
-		return "", err
+		return RecordState{}, err
 	}
-	return answer.Get("Etag"), nil
+	now := recordOf(answer)
+	if old != nil && old.Version != "" && old.Version != now.Version {
+		if err := s.DeleteRecord(ctx, key, *old); err != nil {
+			s.Log.Warn().Err(err).Str("key", key).Msg("an old version of a record could not be deleted; a sweep will")
+		}
+	}
+	return now, nil
 }
 
-func (s *Store) recordRequest(key string, raw []byte, header http.Header) backend.Request {
-	return backend.Request{
-		Method: http.MethodPut, Bucket: s.Bucket, Key: key, Header: header, PayloadHash: hexOf(sha256Of(raw)),
+// conditionFailed reports the answers to a condition that does not hold: of two
+// writers at the same time one gets 409, and If-Match on what is gone 404
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+func conditionFailed(err error) bool {
+	switch e := gateway.AsError(err); {
+	case e == nil:
+		return false
+	case e.Status == http.StatusPreconditionFailed, e.Status == http.StatusConflict:
+		return true
+	default:
+		return e.Status == http.StatusNotFound && e.Code == gateway.NoSuchKey
 	}
 }
 
-// probeConditions writes an object and asks for two writes that must not be
-// done. What the backend answered well is remembered.
-func (s *Store) probeConditions(ctx context.Context) error {
-	if s.conditions.Load() {
-		return nil
+// DeleteRecord deletes one state of a record, by version where there are any,
+// so that neither it nor a delete marker is left.
+func (s *Store) DeleteRecord(ctx context.Context, key string, r RecordState) error {
+	req := backend.Request{Method: http.MethodDelete, Bucket: s.Bucket, Key: key}
+	if r.Version != "" {
+		req.Query = []signer.Param{{Key: "versionId", Value: r.Version}}
 	}
-	raw := []byte("{}")
-	if _, err := s.send(ctx, s.recordRequest(probeKey, raw, http.Header{}), raw); err != nil {
+	resp, err := s.Client.Do(ctx, req)
+	if err != nil {
 		return err
 	}
-	for _, etag := range []string{"", `"00000000000000000000000000000000"`} {
-		_, err := s.writeIf(ctx, probeKey, raw, etag)
-		switch e := gateway.AsError(err); {
-		case errors.Is(err, errRecordChanged):
-		case err == nil, e.Status == http.StatusNotImplemented, e.Status == http.StatusBadRequest:
-			return gateway.Errorf(gateway.NotImplemented,
-				"The storage has no conditional writes, which Idempotency-Key needs: send the request without it.")
-		default:
-			return err
-		}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusNotFound {
+		return backend.ReadError(resp)
 	}
-	s.conditions.Store(true)
 	return nil
-}
-
-// probed remembers that the backend takes conditions.
-type probed struct{ conditions atomic.Bool }
-
-// DeleteRecord removes the newest version.
-func (s *Store) DeleteRecord(ctx context.Context, key string) error { return s.Delete(ctx, key) }
-
-// SweepRecords removes the records of Idempotency-Key that nobody wrote since a
-// time, and gives their number. A record that is renewed at the same moment may
-// go too; its key then counts as new.
-func (s *Store) SweepRecords(ctx context.Context, before time.Time) (removed int, err error) {
-	prefix := idempotencyPrefix
-	pages := s3.NewListObjectsV2Paginator(s.Client.S3(), &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return removed, fromSDK(err)
-		}
-		var old []string
-		for _, o := range page.Contents {
-			if aws.ToTime(o.LastModified).Before(before) {
-				old = append(old, aws.ToString(o.Key))
-			}
-		}
-		if len(old) == 0 {
-			continue
-		}
-		failed, err := s.DeleteAll(ctx, old)
-		if err != nil {
-			return removed, err
-		}
-		removed += len(old) - len(failed)
-	}
-	return removed, nil
 }

@@ -18,13 +18,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rs/zerolog"
 
-	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/internal/testbed"
 	"github.com/codeguardians/s3gateway/policy"
 )
 
@@ -422,13 +418,7 @@ func TestAnExpiredUploadIsGoneAndSwept(t *testing.T) {
 
 func TestABucketWithVersionsKeepsNoState(t *testing.T) {
 	b := newReal(t, 0)
-	if !b.bed.Has(testbed.Versioning) {
-		t.Skip("the store has no versions")
-	}
-	if _, err := b.bed.Client(t).PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &b.bucket,
-		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
-		t.Fatal(err)
-	}
+	keepVersions(t, b.bed, b.bucket)
 	body := randomBytes(statePart + 1000)
 	path := b.begin(len(body))
 	for at := 0; at < len(body); at += 2 << 20 {
@@ -446,12 +436,7 @@ func TestABucketWithVersionsKeepsNoState(t *testing.T) {
 			t.Fatal(got.body)
 		}
 	}
-	if err := b.options.Resumable.eachRecord(t.Context(), gateway.ReservedPrefix, func(r oldRecord) error {
-		t.Errorf("left: %+v", r)
-		return nil
-	}); err != nil {
-		t.Error(err)
-	}
+	wantRecords(t, b.options.Resumable, 0)
 }
 
 // clientAt speaks to a server that checks no signature.

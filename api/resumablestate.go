@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/minio/crc64nvme"
 
@@ -77,7 +76,7 @@ type savedPart struct {
 type upload struct {
 	id    string
 	state uploadState
-	saved *recordState // nil before the first save
+	saved *RecordState // nil before the first save
 	file  *Object      // once it is finished here
 	ended bool         // it was refused, and nothing is left of it
 	// resized says that this request brought the length.
@@ -124,7 +123,7 @@ func (d *door) mine(r *http.Request, u *upload) error {
 
 // loadState reads a state and gives its tail.
 func (s *Store) loadState(ctx context.Context, u *upload) (io.ReadCloser, error) {
-	body, at, err := s.getRecord(ctx, u.recordKey())
+	body, at, err := s.OpenRecord(ctx, u.recordKey())
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +167,7 @@ func (d *door) saveUpload(ctx context.Context, u *upload, tail []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(lasting(ctx), storeTime)
 	defer cancel()
-	now, err := d.Resumable.putRecord(ctx, u.recordKey(), u.saved, append(line, '\n'), tail)
+	now, err := d.Resumable.WriteRecord(ctx, u.recordKey(), u.saved, append(line, '\n'), tail)
 	if errors.Is(err, errRecordChanged) {
 		return lockedOut().Because(err)
 	}
@@ -176,45 +175,6 @@ func (d *door) saveUpload(ctx context.Context, u *upload, tail []byte) error {
 		return err
 	}
 	u.saved = &now
-	return nil
-}
-
-// endUpload leaves nothing of an upload: its parts first, so that a failure
-// leaves the state for the sweep. Parts are looked for by key too: a gateway
-// that died may not have come to note them.
-func (s *Store) endUpload(ctx context.Context, u *upload) error {
-	ctx, cancel := context.WithTimeout(lasting(ctx), cleanupTime)
-	defer cancel()
-	if err := s.abortAll(ctx, u.state.Key); err != nil {
-		return err
-	}
-	if u.saved == nil {
-		return nil
-	}
-	u.ended = true
-	return s.deleteRecord(ctx, u.recordKey(), *u.saved)
-}
-
-// abortAll aborts every multipart upload of a key.
-func (s *Store) abortAll(ctx context.Context, key string) error {
-	pages := s3.NewListMultipartUploadsPaginator(s.Client.S3(), &s3.ListMultipartUploadsInput{Bucket: &s.Bucket, Prefix: &key})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fromSDK(err)
-		}
-		for _, found := range page.Uploads {
-			if aws.ToString(found.Key) != key {
-				continue
-			}
-			in := &s3.AbortMultipartUploadInput{Bucket: &s.Bucket, Key: &key, UploadId: found.UploadId}
-			if _, err := s.Client.S3().AbortMultipartUpload(ctx, in); err != nil {
-				if e := fromSDK(err); gateway.CodeOf(e) != gateway.NoSuchUpload {
-					return e
-				}
-			}
-		}
-	}
 	return nil
 }
 

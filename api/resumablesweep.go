@@ -6,12 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	gateway "github.com/codeguardians/s3gateway"
 )
-
-// settleTime is how old a replaced version is before it is removed here; whoever
-// replaced it does so at once.
-const settleTime = 10 * time.Minute
 
 // SweepUploads removes what is left of resumable uploads that nobody goes on with:
 // states past their expiry and their parts, and old versions of states. It gives
@@ -43,7 +42,7 @@ func (s *Store) sweepOne(ctx context.Context, r oldRecord, now time.Time) (gone 
 	switch {
 	case !r.current || !isUpload:
 		if age >= settleTime {
-			return false, s.deleteRecord(ctx, r.key, r.state)
+			return false, s.DeleteRecord(ctx, r.key, r.state)
 		}
 		return false, nil
 	case age < uploadLife:
@@ -62,4 +61,43 @@ func (s *Store) sweepOne(ctx context.Context, r oldRecord, now time.Time) (gone 
 		return false, nil
 	}
 	return true, s.endUpload(ctx, u)
+}
+
+// endUpload leaves nothing of an upload: its parts first, so that a failure
+// leaves the state for the sweep. Parts are looked for by key too: a gateway
+// that died may not have come to note them.
+func (s *Store) endUpload(ctx context.Context, u *upload) error {
+	ctx, cancel := context.WithTimeout(lasting(ctx), cleanupTime)
+	defer cancel()
+	if err := s.abortAll(ctx, u.state.Key); err != nil {
+		return err
+	}
+	if u.saved == nil {
+		return nil
+	}
+	u.ended = true
+	return s.DeleteRecord(ctx, u.recordKey(), *u.saved)
+}
+
+// abortAll aborts every multipart upload of a key.
+func (s *Store) abortAll(ctx context.Context, key string) error {
+	pages := s3.NewListMultipartUploadsPaginator(s.Client.S3(), &s3.ListMultipartUploadsInput{Bucket: &s.Bucket, Prefix: &key})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fromSDK(err)
+		}
+		for _, found := range page.Uploads {
+			if aws.ToString(found.Key) != key {
+				continue
+			}
+			in := &s3.AbortMultipartUploadInput{Bucket: &s.Bucket, Key: &key, UploadId: found.UploadId}
+			if _, err := s.Client.S3().AbortMultipartUpload(ctx, in); err != nil {
+				if e := fromSDK(err); gateway.CodeOf(e) != gateway.NoSuchUpload {
+					return e
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -47,7 +47,7 @@ func (a *app) sweepOnce(ctx context.Context) {
 // sweepRecords removes the records of Idempotency-Key that are too old.
 func sweepRecords(files *api.Store, log zerolog.Logger, now func() time.Time) func(context.Context) {
 	return func(ctx context.Context) {
-		n, err := files.SweepRecords(ctx, now().Add(-api.RecordLife-sweepSlack))
+		n, err := files.SweepRecords(ctx, now(), api.RecordLife+sweepSlack)
 		if err != nil && ctx.Err() == nil {
 			log.Warn().Err(err).Msg("old records of Idempotency-Key could not be removed")
 		}
