@@ -178,6 +178,19 @@ func (g *grant) during(now time.Time) bool {
 	return minute >= h.From || minute < h.To
 }
 
+// SeesEvery reports whether every bucket is visible to a caller, also one that is
+// yet to be.
+func (p *Policy) SeesEvery(c gateway.Caller) bool {
+	if c.Anonymous() || c.Link {
+		return false
+	}
+	if p.Rules == nil {
+		return true
+	}
+	own := p.Rules.callers[c.Name]
+	return own != nil && own.everything
+}
+
 // Visible reports whether a caller may know of a bucket: some grant on it, that
 // is not denied altogether. The list of buckets shows those. Anonymous callers
 // and links see none.

@@ -2,11 +2,13 @@ package proxy
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -38,15 +40,18 @@ type bucketEntry struct {
 }
 
 // listBuckets shows the buckets that are exposed. The owner is the gateway: the
-// backend's account is nobody's business.
+// backend's account is nobody's business. Where anything is hidden the pages are
+// the gateway's own: the backend's would be short, and its tokens may name what
+// is hidden.
 func (d *Door) listBuckets(x *exchange) error {
-	shown := listBucketsResult{Xmlns: xmlns, Owner: &owner{ID: hostID, DisplayName: hostID}}
-	var all listBucketsResult
-	req := x.request()
-	if len(d.Buckets.Mapped) > 0 {
-		req.Query = nil // the pages are the gateway's own
+	own := len(d.Buckets.Mapped) > 0 || !d.Buckets.open() || !d.Policy.SeesEvery(x.caller)
+	most, err := mostBuckets(x.query)
+	if err != nil && own {
+		return err
 	}
-	if err := d.fetch(x, req, &all); err != nil {
+	shown := listBucketsResult{Xmlns: xmlns, Owner: &owner{ID: hostID, DisplayName: hostID}}
+	all, err := d.fetchBuckets(x, own)
+	if err != nil {
 		return err
 	}
 	for _, b := range all.Buckets.Bucket {
@@ -57,12 +62,56 @@ func (d *Door) listBuckets(x *exchange) error {
 			shown.Buckets.Bucket = append(shown.Buckets.Bucket, b)
 		}
 	}
-	if len(d.Buckets.Mapped) == 0 {
+	if !own {
 		shown.ContinuationToken, shown.Prefix = all.ContinuationToken, all.Prefix
 		return x.answerXML(http.StatusOK, shown)
 	}
 	shown.Buckets.Bucket = append(shown.Buckets.Bucket, d.mappedBuckets(x, all.Buckets.Bucket)...)
-	return x.answerXML(http.StatusOK, shown.page(x.query))
+	return x.answerXML(http.StatusOK, shown.page(x.query, most))
+}
+
+// maxBuckets is the most that a page may have, as on AWS.
+const maxBuckets = 10_000
+
+// mostBuckets reads max-buckets, which is maxBuckets where it is absent.
+func mostBuckets(query []signer.Param) (int, error) {
+	text := get(query, "max-buckets")
+	if text == "" {
+		return maxBuckets, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxBuckets {
+		return 0, gateway.Errorf(gateway.InvalidArgument, "Argument max-buckets must be an integer between 1 and %d", maxBuckets).
+			With("ArgumentName", "max-buckets").With("ArgumentValue", text)
+	}
+	return n, nil
+}
+
+// fetchBuckets gives the page of the backend that was asked for, or all of its
+// buckets.
+func (d *Door) fetchBuckets(x *exchange, whole bool) (all listBucketsResult, err error) {
+	req := x.request()
+	if !whole {
+		return all, d.fetch(x, req, &all)
+	}
+	token := ""
+	for range maxPages {
+		req := req
+		req.Header, req.Query = req.Header.Clone(), nil
+		if token != "" {
+			req.Query = []signer.Param{{Key: "continuation-token", Value: token}}
+		}
+		var page listBucketsResult
+		if err := d.fetch(x, req, &page); err != nil {
+			return all, err
+		}
+		all.Buckets.Bucket = append(all.Buckets.Bucket, page.Buckets.Bucket...)
+		if page.ContinuationToken == "" || page.ContinuationToken == token {
+			return all, nil
+		}
+		token = page.ContinuationToken
+	}
+	return all, errors.New("the backend lists buckets without end")
 }
 
 // mappedBuckets are the rows of the bucket map. One has its backend's date where
@@ -88,15 +137,11 @@ func (d *Door) mappedBuckets(x *exchange, known []bucketEntry) []bucketEntry {
 
 // page cuts the page that was asked for out of all buckets, by name. The token
 // of the next page is the last name of this one.
-func (r listBucketsResult) page(query []signer.Param) listBucketsResult {
+func (r listBucketsResult) page(query []signer.Param, most int) listBucketsResult {
 	all := r.Buckets.Bucket
 	slices.SortFunc(all, func(a, b bucketEntry) int { return strings.Compare(a.Name, b.Name) })
 	r.Prefix = get(query, "prefix")
 	after := get(query, "continuation-token")
-	most, err := strconv.Atoi(get(query, "max-buckets"))
-	if err != nil || most < 1 {
-		most = len(all)
-	}
 	r.Buckets.Bucket = nil
 	for _, b := range all {
 		if b.Name <= after || !strings.HasPrefix(b.Name, r.Prefix) {
