@@ -22,6 +22,9 @@ import (
 // cut out; every other page of a bucket under its own name is streamed.
 func (d *Door) list(x *exchange) error {
 	req := x.request()
+	if err := x.at.checkToken(get(x.query, "continuation-token")); err != nil {
+		return err
+	}
 	req.Query = withPrefix(req.Query, x.at.Prefix)
 	if !x.at.renamed && !x.encodes() && !has(x.query, metadataParam) && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
 		return d.forward(x, req)
@@ -39,7 +42,7 @@ func (x *exchange) encodes() bool {
 var keyParams = []string{"prefix", "marker", "start-after", "key-marker"}
 
 // withPrefix puts the backend's prefix before every key of a listing's query.
-// A continuation token is the backend's own and has it in it.
+// A continuation token has it in it.
 func withPrefix(query []signer.Param, prefix string) []signer.Param {
 	if prefix == "" {
 		return query
@@ -48,6 +51,9 @@ func withPrefix(query []signer.Param, prefix string) []signer.Param {
 	for _, p := range query {
 		if slices.Contains(keyParams, p.Key) && (p.Value != "" || p.Key == "prefix") {
 			p = signer.Param{Key: p.Key, Value: prefix + p.Value}
+		}
+		if p.Key == "continuation-token" {
+			p = signer.Param{Key: p.Key, Value: backendToken(p.Value, prefix)}
 		}
 		asked = asked || p.Key == "prefix"
 		mapped = append(mapped, p)
@@ -214,6 +220,8 @@ func (s *nameScanner) text(text string, begin, end int) {
 	case len(s.path) == 2 && nextPage[element] && behindReserved(text) != "":
 		s.edits = append(s.edits, edit{begin, end, escapeText(behindReserved(text))})
 		s.skips = true
+	case len(s.path) == 2 && tokens[element] && s.at.Prefix != "":
+		s.edits = append(s.edits, edit{begin, end, escapeText(clientToken(text, s.at.Prefix))})
 	case keyElements[element]:
 		key := cutPrefix(text, s.at.Prefix)
 		plain, err := url.QueryUnescape(key) // the client may have asked for encoded keys
