@@ -32,7 +32,7 @@ test-clients: build minio ## real S3 clients directly and through the gateway, o
 	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient|Tus|Uppy' ./cmd/s3gateway
 	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
 
-test-large: build ## a file of 5 GiB by each way of the upload API, with peak memory (needs 11 GB of disk)
+test-large: build ## a file of 5 GiB by each way of the upload API, with peak memory (needs 16 GB of disk)
 	@tests/large/run.py --gateway $(BIN)
 
 test-conformance: build minio ## public S3 suites directly and through the gateway (five minutes)

@@ -3,7 +3,9 @@
 
 Prints, for each way, the time, whether the SHA-256 of the download is that of
 the file, and the peak memory of the gateway's own process. The resumable upload
-is cut three times, and the gateway is killed after the second cut.
+is cut three times, and the gateway is killed after the second cut. The store is
+the embedded one, or, with S3GATEWAY_TEST_STORE=minio, the MinIO server of
+S3GATEWAY_TEST_MINIO.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import hashlib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -25,19 +28,42 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MIB = 1 << 20
 
 
-class Gateway:
-    """The gateway on its embedded store, in a folder of its own."""
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class MinIO:
+    """A MinIO server with one bucket, in a folder of its own."""
 
     def __init__(self, binary, folder):
-        self.binary, self.folder = binary, folder
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        port, keys = free_port(), {"MINIO_ROOT_USER": "large", "MINIO_ROOT_PASSWORD": secrets.token_hex(20)}
+        data = folder / "minio" / "data"
+        (data / "files").mkdir(parents=True)
+        self.process = subprocess.Popen(
+            [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", "--console-address", "127.0.0.1:0", "--config-dir", folder / "minio", data],
+            env={**keys, "PATH": os.environ["PATH"], "HOME": str(folder), "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.settings = {"S3_ENABLED": "true", "S3_BUCKET_NAME": "files", "S3_REGION": "us-east-1", "S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                         "S3_ACCESS_KEY_ID": keys["MINIO_ROOT_USER"], "S3_SECRET_ACCESS_KEY": keys["MINIO_ROOT_PASSWORD"],
+                         "GATEWAY_ACCESS_KEY_ID": "LARGELARGELARGE", "GATEWAY_SECRET_ACCESS_KEY": secrets.token_hex(20)}
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Gateway:
+    """The gateway, on its embedded store where settings name no other."""
+
+    def __init__(self, binary, folder, settings):
+        self.binary, self.folder, self.settings, self.port = binary, folder, settings, free_port()
         self.start()
 
     def start(self):
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LISTEN_ADDR": f"127.0.0.1:{self.port}", "ADMIN_ADDR": "off",
-               "DATA_DIR": str(self.folder / "data"), "MAX_FILE_SIZE": "0", "ALLOWED_FILE_TYPES": "*/*", "LOG_LEVEL": "WARNING"}
+               "DATA_DIR": str(self.folder / "data"), "MAX_FILE_SIZE": "0", "ALLOWED_FILE_TYPES": "*/*", "LOG_LEVEL": "WARNING", **self.settings}
         self.process = subprocess.Popen([self.binary], cwd=self.folder, env=env, stderr=(self.folder / "log").open("a"))
         for _ in range(300):
             try:
@@ -166,12 +192,15 @@ def main():
     p.add_argument("--mib", default=5120, type=int, help="size of the file in MiB")
     args = p.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="s3gateway-large-"))
-    g, wrong = None, 0
+    store = os.environ.get("S3GATEWAY_TEST_STORE") or "embedded"
+    g, minio, wrong = None, None, 0
     try:
         path = folder / "large.bin"
-        print(f"making a file of {args.mib} MiB", flush=True)
+        print(f"{store} store; making a file of {args.mib} MiB", flush=True)
         want = make(path, args.mib * MIB)
-        g = Gateway(args.gateway.resolve(), folder)
+        if store == "minio":
+            minio = MinIO(os.environ["S3GATEWAY_TEST_MINIO"], folder)
+        g = Gateway(args.gateway.resolve(), folder, minio.settings if minio else {})
         idle = g.peak()
         print(f"{'way':<16} {'upload':>8} {'sha256':>10} {'peak memory':>13}   (idle {idle / MIB:.0f} MiB)")
         for name, way in WAYS.items():
@@ -184,13 +213,14 @@ def main():
             got = subprocess.run(f"curl -sS '{g.url('download/' + file_id)}' | sha256sum", shell=True, capture_output=True, text=True).stdout.split()[0]
             wrong += got != want
             print(f"{name:<16} {took:>6.0f} s {'equal' if got == want else 'DIFFERENT':>10} {peak / MIB:>9.0f} MiB", flush=True)
-            curl("-X", "DELETE", g.url(file_id))
+            curl("-X", "DELETE", g.url(urllib.parse.quote(file_id)))
     except BaseException:
         print((folder / "log").read_text()[-3000:], file=sys.stderr)
         raise
     finally:
-        if g:
-            g.stop()
+        for server in (g, minio):
+            if server:
+                server.stop()
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if wrong else 0
 
