@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,11 +123,11 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Del("Content-Length")
 	case r.Method == http.MethodHead:
 		// No body: the code goes where an operator can see it.
-		clearObject(h)
+		clearObject(h, e.Status)
 		h.Set("X-Amz-Error-Code", string(doc.Code))
 		h["Content-Type"] = nil
 	default:
-		clearObject(h)
+		clearObject(h, e.Status)
 		body = plainQuotes(marshal(doc))
 		h.Set("Content-Type", "application/xml")
 		h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -161,10 +162,13 @@ func rawPath(target string) string {
 	return path
 }
 
-// clearObject takes away what an answer that was begun said of the object.
-func clearObject(h http.Header) {
+// clearObject takes away what an answer that was begun said of the object, but
+// what the backend's refusal itself tells.
+func clearObject(h http.Header, refused int) {
 	for _, name := range answered {
-		h.Del(name)
+		if !slices.Contains(refusedHeaders[refused], name) {
+			h.Del(name)
+		}
 	}
 	h.Del("Location")
 }

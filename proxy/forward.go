@@ -64,11 +64,23 @@ func refusal(x *exchange, resp *http.Response) error {
 	e := backend.ReadError(resp)
 	if e.Status != 0 {
 		copyAmz(x.w.Header(), resp.Header)
+		for _, name := range refusedHeaders[resp.StatusCode] {
+			if v := resp.Header.Get(name); v != "" {
+				x.w.Header().Set(name, v)
+			}
+		}
 	}
 	if e.Code == gateway.NoSuchKey && x.addr.Key == "" {
 		e.Code = gateway.NoSuchBucket
 	}
 	return e
+}
+
+// refusedHeaders tell of the object that a condition or a range did not fit, where
+// the backend does.
+var refusedHeaders = map[int][]string{
+	http.StatusPreconditionFailed:           {"Etag", "Last-Modified"},
+	http.StatusRequestedRangeNotSatisfiable: {"Etag", "Last-Modified", "Content-Range", "Accept-Ranges"},
 }
 
 // completeNotModified adds what a 304 must tell (RFC 9110 section 15.4.5) where
