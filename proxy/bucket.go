@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -185,6 +186,25 @@ func (d *Door) createBucket(x *exchange) error {
 	}
 	x.w.Header().Set("Location", "/"+x.addr.Bucket)
 	return d.forward(x, req)
+}
+
+// checkNewBucket answers for a bucket that is there where clients make none, as S3
+// does to its owner: rclone asks for a bucket before it stores anything in it,
+// also one whose caller may make none, and goes on at this answer alone.
+func (d *Door) checkNewBucket(x *exchange) error {
+	if d.Buckets.mayChange(x.addr.Bucket) == nil || x.auth.Anonymous || !d.Policy.Visible(x.caller, x.addr.Bucket) {
+		return nil
+	}
+	resp, err := x.at.Backend.Do(x.r.Context(), backend.Request{Method: http.MethodHead, Bucket: x.at.Bucket})
+	if err != nil {
+		return clientGone(x.r.Context(), err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil
+	}
+	return &gateway.Error{Code: "BucketAlreadyOwnedByYou", Status: http.StatusConflict,
+		Message: "Your previous request to create the named bucket succeeded and you already own it."}
 }
 
 // defaultRegion is the one that S3 wants no location constraint for.

@@ -215,6 +215,9 @@ func (d *Door) locate(x *exchange) (err error) {
 	if x.at, err = d.Buckets.Locate(x.addr.Bucket, x.op.Name == "CreateBucket"); err != nil {
 		return err
 	}
+	if x.op.Name == "CreateBucket" {
+		return d.checkNewBucket(x)
+	}
 	if x.at.Prefix != "" && x.op.Level == BucketLevel && x.op.Action == gateway.Manage {
 		// They would be the settings of everything beside the prefix too.
 		return notImplemented(x.op.Name + " on a bucket that is a part of another")

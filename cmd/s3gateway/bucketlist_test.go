@@ -74,3 +74,38 @@ callers:
 		do(t, r).isS3Error(t, http.StatusBadRequest, "InvalidArgument")
 	}
 }
+
+// A bucket that is there is not made again, and where clients make none they are
+// told so as its owner would be: tools ask for their bucket before they use it.
+func TestMakingABucketThatIsThere(t *testing.T) {
+	store := testbed.Open(t)
+	bucket, hidden := store.Bucket(t), store.Bucket(t)
+	w := newWorldOn(t, store, bucket, append(open, "S3_EXPOSE_BUCKETS="+bucket+",logs-*", yamlFile(t, fmt.Sprintf(`
+buckets: [{name: pictures, bucket: %s, prefix: p/}]
+callers:
+  - name: web
+    access_keys: [{id: WEBKEY, secret: web-secret-of-16-or-more}]
+    grants: [{bucket: pictures, actions: [write]}]
+`, bucket)))...)
+	web := aws.Credentials{AccessKeyID: "WEBKEY", SecretAccessKey: "web-secret-of-16-or-more"}
+	first := aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret}
+	for _, tt := range []struct {
+		by     aws.Credentials
+		bucket string
+		status int
+		code   string
+	}{
+		{first, bucket, 409, "BucketAlreadyOwnedByYou"},
+		{first, "pictures", 409, "BucketAlreadyOwnedByYou"},
+		{web, "pictures", 409, "BucketAlreadyOwnedByYou"},
+		{web, bucket, 403, "AccessDenied"},
+		{first, hidden, 403, "AccessDenied"},
+		{first, "logs-none", 403, "AccessDenied"},
+		{first, "another", 403, "AccessDenied"},
+	} {
+		r := newRequest(t, http.MethodPut, w.url+"/"+tt.bucket, nil)
+		signAs(t, r, hexSHA256(nil), tt.by, time.Now())
+		do(t, r).isS3Error(t, tt.status, tt.code)
+	}
+	w.unchanged()
+}

@@ -3,7 +3,8 @@
 
 Every client runs the same cases against MinIO directly, MinIO through the
 gateway, and the gateway's embedded store. What passes directly must pass
-through the gateway: otherwise the exit status is 1.
+through the gateway: otherwise the exit status is 1. The client "refusals" runs
+four tools against gateways with the default policy.
 """
 
 import argparse
@@ -50,6 +51,7 @@ def clients(built):
         "aws-sdk-js": (["node", HERE / "js" / "main.mjs"], needs("node") or modules),
         "aws-sdk-go": ([built / "awssdk"], ""),
         "minio-go": ([built / "minioclient"], ""),
+        "refusals": (python("refusals"), ""),
     }
 
 
@@ -114,7 +116,8 @@ def run_all(chosen, targets, folder, jobs):
             if why:
                 print(f"{client:<11} {'every backend':<16} skipped ({why})", flush=True)
                 continue
-            work += [pool.submit(one, client, command, target) for target in targets]
+            work += [pool.submit(one, client, command, target) for target in targets
+                     if (client == "refusals") == (target.policy == "default")]
         for done in concurrent.futures.as_completed(work):
             client, target, results, seconds = done.result()
             table[client][target.name] = results
@@ -132,7 +135,10 @@ def summary(table):
     lost_of_all = 0
     for client, by in sorted(table.items()):
         direct, through = passed(by.get("minio-direct", [])), passed(by.get("minio-gateway", []))
-        embedded = by.get("embedded-gateway", [])
+        embedded = by.get("embedded-gateway", by.get("embedded-gateway-default", []))
+        if "minio-gateway-default" in by:  # there is nothing to compare with
+            through = passed(by["minio-gateway-default"])
+            lost_of_all += count(by["minio-gateway-default"], "fail")
         lost = sorted(direct - through) if "minio-gateway" in by else []
         failed = count(embedded, "fail")
         lost_of_all += len(lost) + failed
@@ -172,7 +178,8 @@ def main():
         chosen = {n: c for n, c in clients(build_go(folder / "bin")).items() if not args.clients or n in args.clients}
         direct = servers.minio(args.minio.resolve())
         gateway = args.gateway.resolve()
-        targets = [direct, servers.gateway(gateway, behind=direct), servers.gateway(gateway)]
+        targets = [servers.gateway(gateway, behind, policy) for policy in ("open", "default") for behind in (direct, None)]
+        targets = [direct, *targets]
         targets = [t for t in targets if args.target in t.name]
         lost = summary(run_all(chosen, targets, folder, args.jobs))
     finally:

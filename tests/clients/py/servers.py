@@ -21,10 +21,11 @@ class Target:
     endpoint: str
     access_key: str
     secret_key: str
+    policy: str = "open"  # or default: the gateway's own limits
 
     @property
     def name(self):
-        return f"{self.store}-{self.route}"
+        return f"{self.store}-{self.route}" + ("-default" if self.policy == "default" else "")
 
     def environment(self):
         return {
@@ -73,23 +74,24 @@ class Servers:
         }, f"{target.endpoint}/minio/health/ready")
         return target
 
-    def gateway(self, binary, behind=None):
+    def gateway(self, binary, behind=None, policy="open"):
         port, admin = free_port(), free_port()
         store = behind.store if behind else "embedded"
-        target = Target("gateway", store, f"http://127.0.0.1:{port}", "client-access-key", secrets.token_hex(16))
+        target = Target("gateway", store, f"http://127.0.0.1:{port}", "client-access-key", secrets.token_hex(16), policy)
         settings = {
             "LISTEN_ADDR": f"127.0.0.1:{port}", "ADMIN_ADDR": f"127.0.0.1:{admin}",
-            "DATA_DIR": str(self.folder / f"data-{store}"),
+            "DATA_DIR": str(self.folder / f"data-{store}-{policy}"),
             "GATEWAY_ACCESS_KEY_ID": target.access_key, "GATEWAY_SECRET_ACCESS_KEY": target.secret_key,
-            "MAX_FILE_SIZE": "0", "ALLOWED_FILE_TYPES": "*/*", "S3_EXPOSE_BUCKETS": "*",
             "S3_BUCKET_NAME": "files", "S3_REGION": "us-east-1",
         }
+        if policy == "open":
+            settings |= {"MAX_FILE_SIZE": "0", "ALLOWED_FILE_TYPES": "*/*", "S3_EXPOSE_BUCKETS": "*"}
         if behind:
             settings |= {
                 "S3_ENABLED": "true", "S3_ENDPOINT_URL": behind.endpoint,
                 "S3_ACCESS_KEY_ID": behind.access_key, "S3_SECRET_ACCESS_KEY": behind.secret_key,
             }
-        self.start(f"gateway-{store}", [binary], settings, f"http://127.0.0.1:{admin}/readyz")
+        self.start(f"gateway-{store}-{policy}", [binary], settings, f"http://127.0.0.1:{admin}/readyz")
         return target
 
     def log(self, name):
