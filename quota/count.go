@@ -18,8 +18,11 @@ import (
 const (
 	// lookEvery is how often Run looks whether a quota is to be counted.
 	lookEvery = 5 * time.Second
-	// soon is the least time between two countings of a quota.
-	soon = time.Minute
+	// soon is the least time between two countings of a quota, and restShare how
+	// much longer than a counting takes the pause after it is at least: whoever
+	// raises doubts must not keep a store busy with listings.
+	soon      = time.Minute
+	restShare = 10
 )
 
 // Run counts what is stored under each quota: at once where that was never done,
@@ -47,6 +50,7 @@ func (k *Keeper) Run(ctx context.Context) {
 type counting struct {
 	number int64
 	at     time.Time
+	took   time.Duration
 }
 
 // due reports whether a quota is to be counted by this replica now.
@@ -66,11 +70,11 @@ func (k *Keeper) due(ctx context.Context, name string) bool {
 	last := k.counted[name]
 	if last.number != number {
 		// Another replica did, not long ago.
-		last = counting{number, k.options.Now()}
+		last = counting{number: number, at: k.options.Now()}
 		k.counted[name] = last
 	}
 	age := k.options.Now().Sub(last.at)
-	return age >= k.options.Every || k.doubtful[name] && age >= soon
+	return age >= k.options.Every || k.doubtful[name] && age >= max(soon, restShare*last.took)
 }
 
 // book is where countings are written down.
@@ -96,7 +100,8 @@ func (k *Keeper) count(ctx context.Context, q *Quota) {
 	used, number, err := k.recount(ctx, q)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.counted[q.Name] = counting{number, k.options.Now()}
+	took := k.options.Now().Sub(began)
+	k.counted[q.Name] = counting{number, k.options.Now(), took}
 	if err != nil {
 		if doubtful {
 			k.doubtful[q.Name] = true
@@ -111,7 +116,7 @@ func (k *Keeper) count(ctx context.Context, q *Quota) {
 	close(k.changed)
 	k.changed = make(chan struct{})
 	k.options.Log.Debug().Str("quota", q.Name).Int64("bytes", used.Bytes).Int64("objects", used.Objects).
-		Dur("took", k.options.Now().Sub(began)).Msg("quota counted")
+		Dur("took", took).Msg("quota counted")
 }
 
 // recount counts, and gives what is written down then.
