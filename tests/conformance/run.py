@@ -124,8 +124,8 @@ def compare(suite, by):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all without")
-    p.add_argument("--gateway", default=ROOT / "bin/s3gateway")
-    p.add_argument("--minio", default=ROOT / ".cache/minio")
+    p.add_argument("--gateway", default=ROOT / "bin/s3gateway", type=lambda p: Path(p).resolve())
+    p.add_argument("--minio", default=ROOT / ".cache/minio", type=lambda p: Path(p).resolve())
     p.add_argument("--keep", action="store_true", help="keep the folder with logs and outputs, and say where it is")
     args = p.parse_args()
     chosen = args.suites or list(SUITES)
