@@ -56,22 +56,28 @@ func (w *world) useLink(l link, via string, file []byte) {
 		r.Header.Set(name, value)
 	}
 	if l.Method == http.MethodPost {
-		var body bytes.Buffer
-		form := multipart.NewWriter(&body)
-		for name, value := range l.Fields {
-			_ = form.WriteField(name, value)
-		}
-		part, err := form.CreateFormFile("file", "whatever.png")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		_, _ = part.Write(file)
-		form.Close()
-		r = newRequest(w.t, http.MethodPost, l.URL, &body, "Content-Type", form.FormDataContentType())
+		r = w.filledForm(l, file)
 	}
 	if got := do(w.t, r); got.status >= 300 {
 		w.t.Fatalf("the link: %d %s", got.status, got.body)
 	}
+}
+
+// filledForm is the form of a link with a file, as a browser posts it.
+func (w *world) filledForm(l link, file []byte) *http.Request {
+	w.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range l.Fields {
+		_ = form.WriteField(name, value)
+	}
+	part, err := form.CreateFormFile("file", "whatever.png")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, _ = part.Write(file)
+	form.Close()
+	return newRequest(w.t, http.MethodPost, l.URL, &body, "Content-Type", form.FormDataContentType())
 }
 
 // The name is the gateway's word: nobody changes it in a link, or sends one.

@@ -30,6 +30,8 @@ func (w *world) cutWays(part string) map[string]func(body []byte, n int) *http.R
 		return newRequest(w.t, method, w.rest(path), body, "Content-Type", contentType)
 	}
 	key := func(n int) string { return fmt.Sprintf("cut-%d.png", n) }
+	putLink := w.presign(`{"filename":"a.png","content_type":"image/png"}`)
+	formLink := w.presign(`{"filename":"a.png","content_type":"image/png","method":"POST"}`)
 	return map[string]func(body []byte, n int) *http.Request{
 		"PUT": func(body []byte, n int) *http.Request { return w.signedPut(key(n), body) },
 		"PUT with an unsigned payload": func(body []byte, n int) *http.Request {
@@ -45,6 +47,10 @@ func (w *world) cutWays(part string) map[string]func(body []byte, n int) *http.R
 		"form of the S3 door": func(body []byte, n int) *http.Request {
 			return w.postForm(`,["starts-with","$key",""],["eq","$Content-Type","image/png"]`, body, map[string]string{"key": key(n), "Content-Type": "image/png"}, nil)
 		},
+		"link to PUT": func(body []byte, _ int) *http.Request {
+			return newRequest(w.t, http.MethodPut, putLink.URL, bytes.NewReader(body), "Content-Type", "image/png")
+		},
+		"link of a form": func(body []byte, _ int) *http.Request { return w.filledForm(formLink, body) },
 		"form": func(body []byte, _ int) *http.Request {
 			return rest(http.MethodPost, "direct", "multipart/form-data; boundary=B", form(body))
 		},
@@ -106,8 +112,9 @@ func TestAnUploadThatIsCutLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	const each, seed = 20, 1
+	ways := w.cutWays("uploadId=" + *created.UploadId)
 	random, sent := rand.New(rand.NewPCG(seed, seed)), strings.Count(w.log.String(), `"message":"request"`)
-	for name, request := range w.cutWays("uploadId=" + *created.UploadId) {
+	for name, request := range ways {
 		for n := range each {
 			size := 4000 + random.IntN(300_000)
 			if strings.HasSuffix(name, "unknown length") && n < 3 {
@@ -134,4 +141,39 @@ func TestAnUploadThatIsCutLeavesNothing(t *testing.T) {
 	if strings.Contains(w.log.String(), `"level":"error"`) {
 		t.Error("a client that left was logged as an error of the gateway")
 	}
+}
+
+// TestResumableUploadsThatAreCutLeaveNothing cuts the chunks of many resumable
+// uploads at random bytes and lets nobody come back: what they hold is gone when
+// they have expired.
+func TestResumableUploadsThatAreCutLeaveNothing(t *testing.T) {
+	w := newWorld(t, "MAX_FILE_SIZE=20MB", "ALLOWED_FILE_TYPES=image/png")
+	files := w.store.Files(t, w.bucket)
+	const uploads, seed = 200, 2
+	random, sent := rand.New(rand.NewPCG(seed, seed)), strings.Count(w.log.String(), `"message":"request"`)
+	for n := range uploads {
+		size := 4000 + random.IntN(300_000)
+		if n%20 == 0 {
+			size += 6 << 20 // over a part
+		}
+		created := do(t, newRequest(t, "POST", w.rest("resumable"), nil, "Tus-Resumable", "1.0.0", "Upload-Length", fmt.Sprint(size), "Upload-Metadata", "filename YS5wbmc="))
+		if created.status != 201 {
+			t.Fatalf("%d %s", created.status, created.body)
+		}
+		w.sendCut(newRequest(t, "PATCH", created.header.Get("Location"), bytes.NewReader(png(size)),
+			"Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream"), random)
+		sent += 2
+	}
+	eventually(t, "every request is over", func() bool {
+		return strings.Count(w.log.String(), `"message":"request"`) >= sent
+	})
+	if len(w.store.Snapshot(t, w.bucket)) != uploads {
+		t.Errorf("%d states of %d uploads", len(w.store.Snapshot(t, w.bucket)), uploads)
+	}
+	w.clock.Advance(25 * time.Hour)
+	w.app.sweepOnce(t.Context())
+	eventually(t, "no upload and no file is left", func() bool {
+		return len(w.store.Uploads(t, w.bucket)) == 0 && len(w.store.Files(t, w.bucket)) == len(files)
+	})
+	w.unchanged()
 }

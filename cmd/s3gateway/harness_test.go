@@ -26,7 +26,13 @@ import (
 	"github.com/codeguardians/s3gateway/internal/testbed"
 )
 
-func TestMain(m *testing.M) { os.Exit(testbed.Main(m)) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == gatewayProcess {
+		os.Args = os.Args[:1]
+		main()
+	}
+	os.Exit(testbed.Main(m))
+}
 
 const (
 	testKeyID  = "TESTACCESSKEY"

@@ -69,3 +69,16 @@ func sweepUploads(files *api.Store, log zerolog.Logger, now func() time.Time) fu
 		}
 	}
 }
+
+// sweepParts removes what gateways that were killed left of uploads.
+func sweepParts(files *api.Store, folder string, log zerolog.Logger, now func() time.Time) func(context.Context) {
+	return func(ctx context.Context) {
+		n, err := files.SweepParts(ctx, folder, now())
+		if err != nil && ctx.Err() == nil {
+			log.Warn().Err(err).Msg("parts that were left behind could not be removed; it is tried again")
+		}
+		if n > 0 {
+			log.Info().Int("uploads", n).Msg("parts that were left behind were removed")
+		}
+	}
+}
