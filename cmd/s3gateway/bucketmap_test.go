@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,16 +14,6 @@ import (
 
 	"github.com/codeguardians/s3gateway/internal/testbed"
 )
-
-// yamlFile writes a configuration file for newWorld.
-func yamlFile(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "gateway.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return "CONFIG_FILE=" + path
-}
 
 // A mapped bucket behaves as a bucket of its own, and everything that a client
 // does in it lands below the prefix of the other.

@@ -108,11 +108,16 @@ func newWorld(t *testing.T, settings ...string) *world {
 func newFiled(t *testing.T, file string, settings ...string) *world {
 	t.Helper()
 	store := testbed.Open(t)
-	bucket, path := store.Bucket(t), filepath.Join(t.TempDir(), "s3gateway.yaml")
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(file, "BUCKET", bucket)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return newWorldOn(t, store, bucket, append(slices.Clone(open), append(settings, "CONFIG_FILE="+path)...)...)
+	bucket := store.Bucket(t)
+	return newWorldOn(t, store, bucket, append(slices.Clone(open), append(settings, yamlFile(t, strings.ReplaceAll(file, "BUCKET", bucket)))...)...)
+}
+
+// yamlFile is the setting that names a YAML file with this content.
+func yamlFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s3gateway.yaml")
+	write(t, path, content)
+	return "CONFIG_FILE=" + path
 }
 
 // newWorldOn is newWorld over a bucket that there is.

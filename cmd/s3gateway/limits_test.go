@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,17 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
-
-// withFile is the setting that names a YAML file with this content, in which
-// $BUCKET stands for the bucket of the REST door.
-func withFile(t *testing.T, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "policy.yaml")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return "CONFIG_FILE=" + path
-}
 
 const limitsFile = `
 callers:
@@ -58,7 +45,7 @@ func (w *world) finish(client *s3.Client, create *s3.CreateMultipartUploadOutput
 }
 
 func TestLimitsOfAPrefixOnTheS3Door(t *testing.T) {
-	w := newWorld(t, append(open, withFile(t, limitsFile))...)
+	w := newWorld(t, append(open, yamlFile(t, limitsFile))...)
 	for _, tt := range []struct {
 		name, key, kind string
 		body            []byte
@@ -93,7 +80,7 @@ func TestLimitsOfAPrefixOnTheS3Door(t *testing.T) {
 // A multipart upload that is too small in sum ends with its Complete, and none
 // of its parts is left.
 func TestASmallestSizeIsTheSumOfTheParts(t *testing.T) {
-	w := newWorld(t, append(open, withFile(t, limitsFile))...)
+	w := newWorld(t, append(open, yamlFile(t, limitsFile))...)
 	for size, want := range map[int]refusal{9: {400, "EntityTooSmall"}, 10: {}} {
 		client := w.s3(func(o *s3.Options) {
 			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return webKeys, nil })
@@ -113,7 +100,7 @@ func TestASmallestSizeIsTheSumOfTheParts(t *testing.T) {
 }
 
 func TestLimitsOfAPrefixOnTheRESTDoor(t *testing.T) {
-	w := newWorld(t, append(open, withFile(t, limitsFile))...)
+	w := newWorld(t, append(open, yamlFile(t, limitsFile))...)
 	auth := []string{"Authorization", "Bearer web-api-key-of-16-or-more"}
 	for _, tt := range []struct {
 		name, query string
