@@ -18,8 +18,8 @@ import (
 const (
 	// measureTimeout bounds a question about what is stored.
 	measureTimeout = 30 * time.Second
-	// countWait is how long a request waits for the first counting.
-	countWait = 5 * time.Second
+	// retryAfter is what a client is told to wait for the first counting.
+	retryAfter = 5 * time.Second
 	// measuresAtOnce bounds the questions about the keys of one DeleteObjects.
 	measuresAtOnce = 16
 )
@@ -283,7 +283,7 @@ func (c *change) end(o outcome) {
 // errAwait is the refusal while nothing was counted yet.
 func errAwait(q *Quota, cause error) error {
 	return (&gateway.Error{
-		Code: gateway.ServiceUnavailable, RetryAfter: countWait,
+		Code: gateway.ServiceUnavailable, RetryAfter: retryAfter,
 		Message: "What is stored is being counted for the quota of " + q.Name + ". Please try again.",
 	}).Because(errors.Join(ErrNotCounted, cause))
 }

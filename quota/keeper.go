@@ -25,10 +25,11 @@ type Shared interface {
 type Options struct {
 	// Shared is nil where this process is alone.
 	Shared Shared
-	// Every is the time between two countings.
-	Every time.Duration
-	Now   func() time.Time
-	Log   zerolog.Logger
+	// Every is the time between two countings; Wait is how long a request
+	// waits for the first one.
+	Every, Wait time.Duration
+	Now         func() time.Time
+	Log         zerolog.Logger
 }
 
 // Keeper has the quotas in force and the book of what is stored. It is safe for
@@ -105,7 +106,7 @@ func (k *Keeper) claim(ctx context.Context, name string) (leave func(), ok bool)
 
 // reserve asks the book, and waits a moment for the first counting.
 func (k *Keeper) reserve(ctx context.Context, q *Quota, growth, most Usage) (Ticket, Over, error) {
-	waiting, cancel := context.WithTimeout(ctx, countWait)
+	waiting, cancel := context.WithTimeout(ctx, k.options.Wait)
 	defer cancel()
 	for {
 		k.mu.Lock()

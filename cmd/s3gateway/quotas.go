@@ -16,11 +16,15 @@ import (
 	"github.com/codeguardians/s3gateway/quota"
 )
 
-// quotaCounting is how often what is stored is counted anew.
-const quotaCounting = time.Hour
+const (
+	// quotaCounting is how often what is stored is counted anew.
+	quotaCounting = time.Hour
+	// quotaWait is how long an upload waits for the first counting.
+	quotaWait = 5 * time.Second
+)
 
 func newQuotas(s *sharing, log zerolog.Logger, now func() time.Time) *quota.Keeper {
-	return quota.NewKeeper(quota.Options{Shared: s.quotas, Every: quotaCounting, Now: now, Log: log})
+	return quota.NewKeeper(quota.Options{Shared: s.quotas, Every: quotaCounting, Wait: quotaWait, Now: now, Log: log})
 }
 
 // guardBackends has all requests to the backends pass the quotas, whichever door

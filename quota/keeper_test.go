@@ -1,0 +1,90 @@
+package quota
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	gateway "github.com/codeguardians/s3gateway"
+)
+
+// Until what is there has been counted nothing is stored, people are told why,
+// and the log says it once.
+func TestNothingIsStoredBeforeItIsCounted(t *testing.T) {
+	var log bytes.Buffer
+	k := NewKeeper(Options{Every: time.Hour, Wait: 10 * time.Millisecond, Now: time.Now, Log: zerolog.New(&log)})
+	q := Quota{Name: "bucket a", Places: []Place{{Backend: "away", Bucket: "a"}}, Most: Usage{Bytes: 10}, BytesSetting: "quota_bytes of bucket a"}
+	k.Use(NewRules([]Quota{q}))
+	for range 2 {
+		for _, q := range k.all() {
+			k.count(t.Context(), q)
+		}
+	}
+	_, _, err := k.reserve(t.Context(), &q, Usage{1, 1}, q.Most)
+	if e := gateway.AsError(err); e.Code != gateway.ServiceUnavailable || e.RetryAfter <= 0 || !strings.Contains(e.Message, "bucket a") || strings.Contains(e.Message, "away") {
+		t.Errorf("%+v", e)
+	}
+	if err := k.Err(); gateway.CodeOf(err) != gateway.ServiceUnavailable {
+		t.Errorf("health: %v", err)
+	}
+	if n := strings.Count(log.String(), "could not be counted"); n != 1 {
+		t.Errorf("%d lines in the log: %s", n, &log)
+	}
+	if len(k.Reports()) != 0 {
+		t.Errorf("%+v", k.Reports())
+	}
+	_ = k.local.Counted(t.Context(), q.Name, Usage{9, 1}, Usage{})
+	if _, over, err := k.reserve(t.Context(), &q, Usage{1, 1}, q.Most); over != Fits || err != nil {
+		t.Errorf("after counting: %v %v", over, err)
+	}
+}
+
+// Who waits for the counting is served when it is done.
+func TestAWriteWaitsForTheFirstCounting(t *testing.T) {
+	k := NewKeeper(Options{Every: time.Hour, Wait: time.Minute, Now: time.Now})
+	q := Quota{Name: "q", Most: Usage{Bytes: 10}} // of no place: there is nothing to list
+	k.Use(NewRules([]Quota{q}))
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := k.reserve(context.Background(), &q, Usage{1, 1}, q.Most)
+		done <- err
+	}()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go k.Run(ctx)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A quota is counted at the start, every hour, and soon where it is in doubt; not
+// again before ten times the time that it took.
+func TestWhenAQuotaIsDue(t *testing.T) {
+	now := time.Unix(0, 0)
+	k := NewKeeper(Options{Every: time.Hour, Now: func() time.Time { return now }})
+	due := func(want bool, when string) {
+		t.Helper()
+		if got := k.due(t.Context(), "q"); got != want {
+			t.Errorf("%s: due %v", when, got)
+		}
+	}
+	due(true, "at the start")
+	_ = k.local.Counted(t.Context(), "q", Usage{}, Usage{})
+	k.counted["q"] = counting{number: 1, at: now, took: 10 * time.Second}
+	due(false, "after it")
+	k.doubt("q")
+	now = now.Add(99 * time.Second)
+	due(false, "in doubt, too early")
+	now = now.Add(time.Second)
+	due(true, "in doubt")
+	delete(k.doubtful, "q")
+	due(false, "without doubt")
+	now = now.Add(time.Hour)
+	due(true, "an hour later")
+	_ = k.local.Counted(t.Context(), "q", Usage{}, Usage{})
+	due(false, "when another one counted it")
+}
