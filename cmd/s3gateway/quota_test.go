@@ -116,6 +116,7 @@ func TestQuotasOfBucketsCallersAndPrefixes(t *testing.T) {
 // The upload API refuses before the file is sent, and says what the quota is.
 func TestAQuotaIsNamedByTheUploadAPI(t *testing.T) {
 	w := newWorld(t, append(open, "QUOTA_BYTES=1000")...)
+	w.used("QUOTA_BYTES") // before that a creation is not held against it
 	const detail = "The storage quota is used up: it is 1000 bytes (QUOTA_BYTES). Delete some first, or ask for more."
 	for name, r := range map[string]*http.Request{
 		"file itself": newRequest(t, "PUT", w.rest("direct?filename=a.bin"), bytes.NewReader(make([]byte, 1001))),

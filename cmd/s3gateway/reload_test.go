@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/rs/zerolog"
 )
 
 // mostOf asks a gateway for its largest file, by sending one that is too large.
@@ -113,6 +116,25 @@ func TestASwappedLinkIsNoticed(t *testing.T) {
 	g.healthy(t)
 	version("..two", "max_file_size: 1002\n")
 	eventually(t, "the swapped link", func() bool { return mostOf(t, g.url) == "1002" })
+}
+
+// A file that changed while the gateway started is read again.
+func TestAChangeBeforeTheWatchIsNoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	write(t, path, "max_file_size: 1001\n")
+	files := func() []string { return []string{path} }
+	read := contentOf(files())
+	write(t, path, "max_file_size: 1002\n")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	noticed := 0
+	watchFiles(ctx, zerolog.Nop(), files, read, nil, func() {
+		noticed++
+		stop()
+	})
+	if noticed != 1 {
+		t.Error("it was not noticed")
+	}
 }
 
 // A new secret file is watched from the moment that the configuration names it.

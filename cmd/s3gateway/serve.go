@@ -37,6 +37,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	if err != nil {
 		return err
 	}
+	read := contentOf(cfg.Files())
 	log := newLogger(p.stderr, cfg.LogLevel)
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
@@ -67,7 +68,7 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	running.Go(func() { a.sweep(background) })
 	running.Go(func() { a.quotas.Run(background) })
 	running.Go(func() {
-		watchFiles(background, log, a.configFiles, p.hangups, func() {
+		watchFiles(background, log, a.configFiles, read, p.hangups, func() {
 			a.reload(func() (*config.Config, []config.Warning, error) { return cli.load(p) })
 		})
 	})

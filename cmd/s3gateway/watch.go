@@ -24,10 +24,10 @@ const (
 )
 
 // watchFiles calls changed, from this goroutine, when the content of one of the
-// files is another, and at each hangup, until ctx ends. Folders are watched, not
+// files is another than was seen, and at each hangup, until ctx ends. Folders are watched, not
 // files: most programs write a new file and rename it, and Kubernetes swaps a
 // link beside it.
-func watchFiles(ctx context.Context, log zerolog.Logger, files func() []string, hangups <-chan os.Signal, changed func()) {
+func watchFiles(ctx context.Context, log zerolog.Logger, files func() []string, seen []byte, hangups <-chan os.Signal, changed func()) {
 	var events <-chan fsnotify.Event
 	var lost <-chan error // of events: then the files are compared
 	watcher, err := fsnotify.NewWatcher()
@@ -38,10 +38,9 @@ func watchFiles(ctx context.Context, log zerolog.Logger, files func() []string, 
 		events, lost = watcher.Events, watcher.Errors
 	}
 	watchFolders(watcher, files())
-	seen := contentOf(files())
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	settled := time.NewTimer(0)
+	settled := time.NewTimer(0) // they may have changed before they were watched
 	defer settled.Stop()
 	for {
 		asked := false
