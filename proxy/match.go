@@ -71,6 +71,10 @@ func (t *Table) Find(level Level, method string, query []signer.Param, header ht
 		if p.Value == "" && (p.Key == "uploadId" || p.Key == "partNumber") {
 			return nil, badArgument(p, "The query parameter %s needs a value.")
 		}
+		// MinIO answers 500, or in the words of its library, to one that is no number.
+		if p.Key == "partNumber" && (strings.Trim(p.Value, "0123456789") != "" || len(p.Value) > 9) {
+			return nil, badArgument(p, "The query parameter %s must be an integer between 1 and 10000, inclusive.")
+		}
 	}
 	return best, nil
 }

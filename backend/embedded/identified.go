@@ -77,3 +77,20 @@ func (s identified) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput
 	result.Error = append(result.Error, refused...)
 	return result, err
 }
+
+// HeadObject finds the version "null" where GetObject does: an object that was
+// stored while versions were off has no ID at all on disk.
+func (s identified) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+	out, err := s.Backend.HeadObject(ctx, in)
+	if err == nil || aws.ToString(in.VersionId) != "null" {
+		return out, err
+	}
+	current := *in
+	current.VersionId = nil
+	if found, failed := s.Backend.HeadObject(ctx, &current); failed == nil {
+		if version := aws.ToString(found.VersionId); version == "" || version == "null" {
+			return found, nil
+		}
+	}
+	return out, err
+}

@@ -44,14 +44,22 @@ var mapped = map[string]struct{ body, query, header string }{
 func TestNoAnswerNamesWhereAMappedBucketIs(t *testing.T) {
 	const key = "dir/a b+c%.txt"
 	store := testbed.Open(t)
-	for _, prefix := range []string{"", "team-folder/x y/"} {
-		target := store.Bucket(t)
-		row := fmt.Sprintf("{name: pictures, bucket: %s, prefix: %q}", target, prefix)
-		if prefix == "" {
-			row = fmt.Sprintf("{name: pictures, bucket: %s}", target)
+	for _, where := range []struct{ prefix, backend string }{{"", ""}, {"team-folder/x y/", ""}, {"team-folder/x y/", "far-backend"}} {
+		if where.backend != "" && store.Socket != "" {
+			continue // the embedded store has no address that a second backend could be
 		}
-		w := newWorldOn(t, store, target, append(open, yamlFile(t, "buckets:\n  - "+row+"\n"))...)
-		secrets := []string{target, "team-folder", store.Endpoint.Host, "localhost"}
+		prefix, target := where.prefix, store.Bucket(t)
+		file, row := "", "name: pictures, bucket: "+target
+		if prefix != "" {
+			row += fmt.Sprintf(", prefix: %q", prefix)
+		}
+		if where.backend != "" {
+			row += ", backend: " + where.backend
+			file = fmt.Sprintf("backends: [{name: %s, endpoint_url: %q, region: %s, access_key_id: %s, secret_access_key: %s}]\n",
+				where.backend, store.Endpoint, store.Region, store.AccessKeyID, store.SecretAccessKey)
+		}
+		w := newWorldOn(t, store, target, append(open, yamlFile(t, file+"buckets:\n  - {"+row+"}\n"))...)
+		secrets := []string{target, "team-folder", "far-backend", store.Endpoint.Host, "localhost"}
 		if store.Socket != "" {
 			secrets = append(secrets, store.Socket)
 		}
@@ -60,7 +68,7 @@ func TestNoAnswerNamesWhereAMappedBucketIs(t *testing.T) {
 				continue // TestAFormIntoAMappedBucket; the others name no key
 			}
 			for _, there := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s, prefix %q, there %v", op.Name, prefix, there), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, prefix %q, backend %q, there %v", op.Name, prefix, where.backend, there), func(t *testing.T) {
 					answer := do(t, w.mappedRequest(op, key, there))
 					text := string(answer.body)
 					for name, values := range answer.header {
