@@ -12,6 +12,9 @@ import (
 	"github.com/aws/smithy-go"
 )
 
+// ErrSecretsAway says that AWS Secrets Manager gave no answer: another time it may.
+var ErrSecretsAway = errors.New("AWS Secrets Manager cannot be asked: set AWS_REGION and credentials, and see that it is reached")
+
 // ReadSecret gives the text of an AWS Secrets Manager secret, by name or ARN,
 // with the keys and the region of the SDK's default chain; an ARN names its own
 // region. The error shows neither the secret nor its name.
@@ -30,7 +33,7 @@ func ReadSecret(ctx context.Context, id string) (string, error) {
 	case errors.As(err, &refused):
 		return "", fmt.Errorf("AWS Secrets Manager answers %s", refused.ErrorCode())
 	case err != nil:
-		return "", errors.New("AWS Secrets Manager cannot be asked: set AWS_REGION and credentials, and see that it is reached")
+		return "", ErrSecretsAway
 	case aws.ToString(out.SecretString) == "":
 		return "", errors.New("the secret has no text")
 	}

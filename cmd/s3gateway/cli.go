@@ -73,13 +73,23 @@ func run(ctx context.Context, p process) int {
 // a configuration.
 const secretsTimeout = 15 * time.Second
 
-// load reads the settings; every problem is reported at once.
+// load reads the settings; every problem is reported at once. Where all of them
+// are that AWS Secrets Manager is away, starting again may help.
 func (c *commands) load(p process) (*config.Config, []config.Warning, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), secretsTimeout)
 	defer cancel()
+	away := 0
 	cfg, warnings, err := config.Load(config.Options{Environ: p.environ, ConfigFile: c.Config, ReadSecret: func(id string) (string, error) {
-		return backend.ReadSecret(ctx, id)
+		secret, err := backend.ReadSecret(ctx, id)
+		if errors.Is(err, backend.ErrSecretsAway) {
+			away++
+		}
+		return secret, err
 	}})
+	var problems config.Problems
+	if errors.As(err, &problems) && len(problems) == away {
+		return nil, warnings, &exitError{code: exitFailed, err: fmt.Errorf("the settings cannot be read now:\n%w", err)}
+	}
 	if err != nil {
 		return nil, warnings, settingsError("the settings cannot be used:\n%w", err)
 	}

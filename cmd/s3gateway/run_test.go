@@ -233,3 +233,22 @@ func TestDoorsAreChosenByTheRawRequestLine(t *testing.T) {
 		}
 	}
 }
+
+// A secret that cannot be asked for now is no mistake in the settings: a
+// supervisor that starts the gateway again is right to.
+func TestSecretsManagerThatIsAway(t *testing.T) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_MAX_ATTEMPTS": "1",
+	} {
+		t.Setenv(name, value)
+	}
+	const callers = "callers:\n  - name: web\n    access_keys: [{id: WEBKEY, secret_aws: web-secret}]\n"
+	for more, want := range map[string]int{"": exitFailed, "max_file_siz: 1\n": exitSettings} {
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		write(t, path, callers+more)
+		code, out := command(t, "--config", path, "config")
+		if code != want || !strings.Contains(out, "c.yaml:3:") || !strings.Contains(out, "AWS Secrets Manager cannot be asked") {
+			t.Errorf("%q: %d %s", more, code, out)
+		}
+	}
+}
