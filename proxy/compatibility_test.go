@@ -93,6 +93,6 @@ On purpose, because the gateway answers for what it signs anew:
 
 What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; errors
 carry S3's words where MinIO has its own; browsers get Access-Control-Allow-Credentials from CORS_ALLOWED_ORIGINS only, and
-an OPTIONS that is no preflight gets 400 or 403, as on AWS; a failed condition is answered without the object's ETag; a form without a
+an OPTIONS that is no preflight gets 400 or 403, as on AWS; a form without a
 Content-Type stores binary/octet-stream, as a PUT does.
 `
