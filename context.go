@@ -28,7 +28,11 @@ type Fields struct {
 	Cache     string // "hit", "miss" or ""
 	Hint      string // for the log at DEBUG: the likely cause of a refusal
 	Err       error
-	Judged    []Judged
+	// Begun is set when a backend may have changed something for the request: it
+	// was sent whole, and the answer was not that nothing was done.
+	Begun  bool
+	Judged []Judged
+	Asked  []Judged // what a batch asked of the backend, until Changed tells what was done
 }
 
 // Judged is one entry of the audit log about a key of its own: a denial, or a
@@ -45,9 +49,15 @@ type Judged struct {
 // used the request's own Action does not count any more.
 func (r *Record) Changed(all ...Judged) {
 	r.Update(func(f *Fields) {
-		f.Action = ""
+		f.Action, f.Asked = "", nil
 		f.Judged = append(f.Judged, all...)
 	})
+}
+
+// Asks notes for the audit log the keys that a batch is about to ask the backend
+// for: what is told of them when no answer comes.
+func (r *Record) Asks(all ...Judged) {
+	r.Update(func(f *Fields) { f.Asked = all })
 }
 
 // Update changes the record under its lock.

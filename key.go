@@ -22,3 +22,10 @@ const folderSuffix = "__XLDIR__"
 // its "a/", past every rule about that key, and what lies below such a segment is
 // in no listing of it.
 func IsFolderAlias(key string) bool { return strings.Contains(key+"/", folderSuffix+"/") }
+
+// Reserved reports a key of the gateway's own: below ReservedPrefix, or its bare
+// name, since on a backend with folders an object of that name would stand in the
+// way of all below it.
+func Reserved(key string) bool {
+	return strings.HasPrefix(key, ReservedPrefix) || key+"/" == ReservedPrefix
+}

@@ -88,6 +88,17 @@ func (d *door) changed(r *http.Request, id string) {
 	gateway.RecordFrom(r.Context()).Changed(gateway.Judged{Action: gateway.Write, Bucket: d.Bucket, Key: id})
 }
 
+// deleted are the audit log's entries for files that were not refused.
+func (d *door) deleted(ids []string, refused map[string]error) []gateway.Judged {
+	gone := make([]gateway.Judged, 0, len(ids))
+	for _, id := range ids {
+		if refused[id] == nil {
+			gone = append(gone, gateway.Judged{Action: gateway.Delete, Bucket: d.Bucket, Key: id})
+		}
+	}
+	return gone
+}
+
 // ifMatch is the condition of a change (RFC 9110 section 13.1.1).
 func ifMatch(r *http.Request, o Object) error {
 	asked := strings.Join(r.Header.Values("If-Match"), ",")
@@ -251,20 +262,16 @@ func (d *door) deleteBatch(w http.ResponseWriter, r *http.Request) error {
 		}
 		refused[id] = err
 	}
+	record := gateway.RecordFrom(r.Context())
 	if len(allowed) > 0 {
+		record.Asks(d.deleted(allowed, refused)...)
 		failed, err := d.Store.DeleteAll(r.Context(), allowed)
 		if err != nil {
 			return err
 		}
 		maps.Copy(refused, failed)
 	}
-	gone := make([]gateway.Judged, 0, len(ids))
-	for _, id := range allowed {
-		if refused[id] == nil {
-			gone = append(gone, gateway.Judged{Action: gateway.Delete, Bucket: d.Bucket, Key: id})
-		}
-	}
-	gateway.RecordFrom(r.Context()).Changed(gone...)
+	record.Changed(d.deleted(allowed, refused)...)
 	answer := batchAnswer{Results: make([]batchResult, 0, len(ids))}
 	for _, id := range ids {
 		result := batchResult{ID: id, Status: http.StatusNoContent}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	gateway "github.com/codeguardians/s3gateway"
 )
 
 // Guard is passed by every request to a backend, whoever makes it and by
@@ -40,11 +42,15 @@ type guarded struct {
 
 // RoundTrip passes the request on.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if g.client.Guard == nil {
-		return g.next.RoundTrip(r)
-	}
 	bucket, key := g.client.named(r.URL)
-	return g.client.Guard.RoundTrip(r, bucket, key, g.next)
+	next := g.next
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && !gateway.Reserved(key) {
+		next = noted{next}
+	}
+	if g.client.Guard == nil {
+		return next.RoundTrip(r)
+	}
+	return g.client.Guard.RoundTrip(r, bucket, key, next)
 }
 
 // named gives the bucket and key that a URL of this endpoint names, in either

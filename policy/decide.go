@@ -60,7 +60,7 @@ const (
 func (p *Policy) Decide(r Request) Verdict {
 	public := p.publicRead(r)
 	switch {
-	case reserved(r.Key):
+	case gateway.Reserved(r.Key):
 		return Verdict{reason: byReserved}
 	case setOf(r.Action) == 0:
 		return Verdict{reason: byUnknown}

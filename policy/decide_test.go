@@ -299,7 +299,7 @@ func FuzzNoKeyOutsideItsPrefix(f *testing.F) {
 		if got && !inside && key != "" || got && !inside && (a == gateway.List || a == gateway.Manage) {
 			t.Fatalf("%s of %q under a grant for %q", a, key, prefix)
 		}
-		if !got && inside && !reserved(key) {
+		if !got && inside && !gateway.Reserved(key) {
 			t.Fatalf("%s of %q is refused under a grant for %q", a, key, prefix)
 		}
 	})

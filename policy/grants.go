@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"strings"
 
 	"github.com/codeguardians/s3gateway"
 )
@@ -35,10 +34,4 @@ func (p *Policy) Judge(ctx context.Context, r Request) error {
 // grants with such conditions count against the caller.
 func (p *Policy) May(c gateway.Caller, a gateway.Action, bucket, key string) error {
 	return p.Allow(Request{Caller: c, Action: a, Bucket: bucket, Key: key})
-}
-
-// reserved also takes the bare name: on a backend with folders an object of
-// that name would stand in the way of everything under it.
-func reserved(key string) bool {
-	return strings.HasPrefix(key, gateway.ReservedPrefix) || key+"/" == gateway.ReservedPrefix
 }

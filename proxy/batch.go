@@ -71,11 +71,13 @@ func (d *Door) deleteObjects(x *exchange) error {
 	allowed, refused := d.judgeDeletes(x, request.Objects)
 	result := deleteResult{Xmlns: xmlns}
 	if len(allowed) > 0 {
+		gateway.RecordFrom(x.r.Context()).Asks(x.deleted(allowed, nil)...)
 		if err := d.deleteAllowed(x, deleteDocument{Xmlns: xmlns, Objects: slices.Clone(allowed), Quiet: request.Quiet}, &result); err != nil {
 			return err
 		}
 	}
-	x.noteDeleted(allowed, result.Errors)
+	// The backend's answer need not name what is gone: a quiet one tells of failures alone.
+	gateway.RecordFrom(x.r.Context()).Changed(x.deleted(allowed, result.Errors)...)
 	result.XMLName, result.Xmlns = xml.Name{Local: "DeleteResult"}, xmlns
 	result.Errors = append(result.Errors, refused...)
 	if request.Quiet {
@@ -84,9 +86,8 @@ func (d *Door) deleteObjects(x *exchange) error {
 	return x.answerXML(http.StatusOK, result)
 }
 
-// noteDeleted leaves each key that the backend deleted in the record. Its answer
-// need not name them: a quiet one tells of failures alone.
-func (x *exchange) noteDeleted(asked []deletedObject, failed []deleteError) {
+// deleted are the audit log's entries for what was asked and did not fail.
+func (x *exchange) deleted(asked []deletedObject, failed []deleteError) []gateway.Judged {
 	type name struct{ key, version string }
 	kept := map[name]bool{}
 	for _, e := range failed {
@@ -99,7 +100,7 @@ func (x *exchange) noteDeleted(asked []deletedObject, failed []deleteError) {
 		}
 		gone = append(gone, gateway.Judged{Action: x.deleteAction(o), Bucket: x.addr.Bucket, Key: o.Key, VersionID: o.VersionID})
 	}
-	gateway.RecordFrom(x.r.Context()).Changed(gone...)
+	return gone
 }
 
 // deleteAction is the right that deleting an entry of a batch needs.

@@ -55,7 +55,7 @@ func checkObjectName(key string) error {
 // isReserved reports a key of the gateway's own, also one that becomes such a
 // key where a store cleans keys: MinIO drops slashes at the beginning.
 func isReserved(key string) bool {
-	return strings.HasPrefix(key+"/", gateway.ReservedPrefix) || strings.HasPrefix(cleanKey(key)+"/", gateway.ReservedPrefix)
+	return gateway.Reserved(key) || gateway.Reserved(gateway.CleanKey(key))
 }
 
 // cleanKey is what a store that cleans keys would make of one. A key that it

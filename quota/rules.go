@@ -102,7 +102,7 @@ func NewRules(all []Quota) *Rules {
 
 // of gives the quotas that count a key.
 func (r *Rules) of(backend, bucket, key string) (fit []*Quota) {
-	if r == nil || reserved(key) {
+	if r == nil || gateway.Reserved(key) { // nobody's quota counts the gateway's own records
 		return nil
 	}
 	for _, q := range r.all {
@@ -135,6 +135,3 @@ func (q Quota) String() string {
 	}
 	return strings.Join(texts, ", ")
 }
-
-// reserved keys are the gateway's own records, which nobody's quota counts.
-func reserved(key string) bool { return strings.HasPrefix(key, gateway.ReservedPrefix) }

@@ -14,6 +14,9 @@ import (
 const (
 	outcomeRefused = "refused"
 	outcomeChanged = "changed"
+	// outcomeUnknown is that of a change that was asked of the backend and of which
+	// nobody heard how it went.
+	outcomeUnknown = "unknown"
 )
 
 // auditedCodes are the refusals that are decisions of the gateway: about who
@@ -53,12 +56,21 @@ func audit(log zerolog.Logger, status int, f gateway.Fields) {
 		entry(j, outcomeChanged).Send()
 	}
 	whole := gateway.Judged{Action: f.Action, Bucket: f.Bucket, Key: f.Key}
+	changes := slices.Contains(changing, f.Action)
+	e := gateway.AsError(f.Err)
 	switch {
-	case f.Err == nil && status >= http.StatusOK && status < http.StatusBadRequest && slices.Contains(changing, f.Action):
+	case changes && f.Err == nil && status >= http.StatusOK && status < http.StatusBadRequest:
 		entry(whole, outcomeChanged).Send()
-	case f.Err != nil && !denied:
-		if e := gateway.AsError(f.Err); e.Status == 0 && slices.Contains(auditedCodes, e.Code) {
+	case f.Err != nil && e.Status == 0 && slices.Contains(auditedCodes, e.Code):
+		if !denied {
 			entry(whole, outcomeRefused).Str("rule", ruleOf(e)).Str("code", string(e.Code)).Send()
+		}
+	case changes && f.Begun && (status == statusClientGone || status >= http.StatusInternalServerError || e.Code == gateway.RequestTimeout):
+		if len(f.Asked) == 0 {
+			f.Asked = []gateway.Judged{whole}
+		}
+		for _, j := range f.Asked {
+			entry(j, outcomeUnknown).Send()
 		}
 	}
 }

@@ -43,8 +43,15 @@ type audited struct {
 // audit sends a request and gives the records that it left, when it is over.
 func (w *world) audit(r *http.Request) (got answer, records []audited) {
 	w.t.Helper()
+	records = w.auditOf(func() { got = do(w.t, r) })
+	return got, records
+}
+
+// auditOf gives the records that one request leaves, when it is over.
+func (w *world) auditOf(send func()) (records []audited) {
+	w.t.Helper()
 	before := len(w.log.String())
-	got = do(w.t, r)
+	send()
 	eventually(w.t, "the request is in the log", func() bool { return strings.Contains(w.log.String()[before:], `"message":"request"`) })
 	for line := range strings.Lines(w.log.String()[before:]) {
 		var a audited
@@ -55,7 +62,7 @@ func (w *world) audit(r *http.Request) (got answer, records []audited) {
 			records = append(records, a)
 		}
 	}
-	return got, records
+	return records
 }
 
 // Each decision that refuses leaves one record, and so does each change; what

@@ -47,6 +47,9 @@ func recordRequests(log zerolog.Logger, now func() time.Time, trusted []netip.Pr
 			defer func() {
 				failure := recover()
 				facts := record.Snapshot()
+				if r.Context().Err() != nil && (seen.status == 0 || gateway.CodeOf(facts.Err) == gateway.RequestTimeout) {
+					seen.status = statusClientGone
+				}
 				audit(log, seen.status, facts)
 				logRequest(log, now(), r, seen, facts)
 				if failure != nil {
@@ -68,9 +71,6 @@ func newRequestID() string {
 // carry a signature.
 func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *recorder, f gateway.Fields) {
 	status := seen.status
-	if r.Context().Err() != nil && status == 0 {
-		status = statusClientGone
-	}
 	level := zerolog.InfoLevel
 	if code := gateway.CodeOf(f.Err); status >= http.StatusInternalServerError && status != http.StatusNotImplemented &&
 		code != gateway.QuotaExceeded && (code != gateway.SlowDown || gateway.AsError(f.Err).Status != 0) { // those are the policy at work

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
+)
+
+// slowStore stands before a store and keeps back the answers to changes, once the
+// store has given them: held gets each. Without fate it never gives them; with one
+// it answers so.
+type slowStore struct {
+	testbed.Store
+	held chan int
+	fate atomic.Int64 // a status in place of the store's, 0 for none
+	slow atomic.Bool
+}
+
+func newSlowStore(t *testing.T, real *testbed.Store) *slowStore {
+	t.Helper()
+	wire := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if real.Socket != "" {
+			network, address = "unix", real.Socket
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+	forward := &httputil.ReverseProxy{Transport: wire, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(real.Endpoint)
+		r.Out.Host = r.In.Host
+	}}
+	s := &slowStore{Store: *real, held: make(chan int, 100)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead || !s.slow.Load() {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		gone := r.Context().Done()
+		kept := httptest.NewRecorder()
+		forward.ServeHTTP(kept, r.WithContext(context.WithoutCancel(r.Context())))
+		s.held <- kept.Code
+		if status := s.fate.Load(); status != 0 {
+			w.WriteHeader(int(status))
+			return
+		}
+		<-gone
+	}))
+	t.Cleanup(wire.CloseIdleConnections)
+	t.Cleanup(server.Close)
+	at := *real.Endpoint
+	at.Scheme, at.Host = "http", server.Listener.Addr().String()
+	s.Endpoint, s.Socket = &at, ""
+	return s
+}
+
+// Whoever hangs up after the store made a change, and before it is told, leaves a
+// record of it all the same; so does a change that the backend answers with a
+// failure of its own. Who leaves before all was sent changes nothing and leaves none.
+func TestTheAuditLogOfChangesWithoutAnAnswer(t *testing.T) {
+	real := testbed.Open(t)
+	bucket := real.Bucket(t)
+	store := newSlowStore(t, real)
+	file := yamlFile(t, strings.ReplaceAll(auditedFile, "BUCKET", bucket))
+	w := newWorldOn(t, &store.Store, bucket, append(append([]string{}, open...), file)...)
+	partner := aws.Credentials{AccessKeyID: partnerID, SecretAccessKey: partnerSecret}
+	picture := string(png(500))
+	s3 := func(method, path, body string, headers ...string) *http.Request {
+		r := newRequest(t, method, w.url+"/"+bucket+path, strings.NewReader(body), headers...)
+		signAs(t, r, hexSHA256([]byte(body)), partner, time.Now())
+		return r
+	}
+	batch := `<Delete><Object><Key>in/b.png</Key></Object><Object><Key>in/c.png</Key></Object></Delete>`
+	sum := md5.Sum([]byte(batch))
+	for _, key := range []string{"in/a.png", "in/b.png", "in/c.png", "uploads/d.png", "uploads/e.png"} {
+		if got := do(t, s3("PUT", "/"+key, picture, "Content-Type", "image/png")); got.status != 200 {
+			t.Fatalf("%s: %d %s", key, got.status, got.body)
+		}
+	}
+	rest := func(method, path, body string, headers ...string) *http.Request {
+		return newRequest(t, method, w.rest(path), strings.NewReader(body), append([]string{"X-Api-Key", partnerAPI}, headers...)...)
+	}
+	requests := []struct {
+		name    string
+		request func() *http.Request
+		want    []string
+		gone    []string // keys that the store has deleted
+	}{
+		{"an object", func() *http.Request { return s3("PUT", "/in/new.png", picture, "Content-Type", "image/png") },
+			[]string{"unknown s3 partner PutObject write in/new.png"}, nil},
+		{"a deletion", func() *http.Request { return s3("DELETE", "/in/a.png", "") },
+			[]string{"unknown s3 partner DeleteObject delete in/a.png"}, []string{"in/a.png"}},
+		{"a batch", func() *http.Request {
+			return s3("POST", "/?delete", batch, "Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+		}, []string{"unknown s3 partner DeleteObjects delete in/b.png", "unknown s3 partner DeleteObjects delete in/c.png"}, []string{"in/b.png", "in/c.png"}},
+		{"a deletion by the upload API", func() *http.Request { return rest("DELETE", "uploads/d.png", "") },
+			[]string{"unknown rest partner DeleteFile delete uploads/d.png"}, []string{"uploads/d.png"}},
+		{"a batch of the upload API", func() *http.Request {
+			return rest("POST", "delete", `{"file_ids":["uploads/e.png"]}`, "Content-Type", "application/json")
+		}, []string{"unknown rest partner DeleteFiles delete uploads/e.png"}, []string{"uploads/e.png"}},
+	}
+	store.slow.Store(true)
+	for _, c := range requests {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, hangUp := context.WithCancel(t.Context())
+			defer hangUp()
+			go func() {
+				if status := <-store.held; status >= 300 {
+					t.Errorf("the store answered %d", status)
+				}
+				hangUp()
+			}()
+			r := c.request().WithContext(ctx)
+			got := w.auditOf(func() {
+				if resp, err := transport().RoundTrip(r); err == nil {
+					resp.Body.Close()
+					t.Errorf("answered with %d though nobody waited", resp.StatusCode)
+				}
+			})
+			if said := strings.Join(outcomes(got), "\n"); said != strings.Join(c.want, "\n") {
+				t.Errorf("left\n%s\nwant\n%s", said, strings.Join(c.want, "\n"))
+			}
+			for _, a := range got {
+				if a.Status != statusClientGone {
+					t.Errorf("status %d", a.Status)
+				}
+			}
+			there := real.Snapshot(t, bucket)
+			for _, key := range c.gone {
+				if _, ok := there[key]; ok {
+					t.Errorf("%s is still there: the test shows nothing", key)
+				}
+			}
+		})
+	}
+	t.Run("an answer of 500", func(t *testing.T) {
+		store.fate.Store(http.StatusInternalServerError)
+		w.expectAudit("a deletion", s3("DELETE", "/in/new.png", ""), 500, "unknown s3 partner DeleteObject delete in/new.png")
+	})
+	t.Run("a body that is cut", func(t *testing.T) {
+		store.fate.Store(0)
+		ctx, hangUp := context.WithCancel(t.Context())
+		r := s3("PUT", "/in/cut.png", picture, "Content-Type", "image/png").WithContext(ctx)
+		r.Body = &cutBody{Reader: strings.NewReader(picture[:400]), cut: hangUp}
+		got := w.auditOf(func() { _, _ = transport().RoundTrip(r) })
+		if len(got) != 0 {
+			t.Errorf("left %v", outcomes(got))
+		}
+		if _, ok := real.Snapshot(t, bucket)["in/cut.png"]; ok {
+			t.Error("half an object is there")
+		}
+	})
+}
+
+// cutBody gives what it has and then takes the request back.
+type cutBody struct {
+	*strings.Reader
+	cut func()
+}
+
+// Read reads, and at the end cuts.
+func (b *cutBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil {
+		b.cut()
+		return n, context.Canceled
+	}
+	return n, nil
+}
+
+// Close closes nothing.
+func (b *cutBody) Close() error { return nil }
