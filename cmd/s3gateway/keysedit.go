@@ -41,6 +41,23 @@ func storedKeys(cfg *config.Config) (all []storedKey) {
 	return all
 }
 
+// stateInUse is that of a key that opens a door.
+const stateInUse = "in use"
+
+// state tells whether the key is one at a moment.
+func (k storedKey) state(now time.Time) string {
+	switch {
+	case k.disabled:
+		return "disabled"
+	case !k.expires.IsZero() && !now.Before(k.expires):
+		return "expired"
+	}
+	return stateInUse
+}
+
+// String names the key.
+func (k storedKey) String() string { return k.kind + " " + k.id }
+
 // loadFile reads the configuration with its file, which must be there.
 func loadFile(cli *commands, p process, file string) (*config.Config, error) {
 	own := *cli
@@ -63,15 +80,9 @@ func (c keysListCommand) Run(cli *commands, p process) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CALLER\tKEY\tKIND\tEXPIRES\tSTATE")
 	for _, k := range storedKeys(cfg) {
-		expires, state := "never", "in use"
+		expires, state := "never", k.state(time.Now())
 		if !k.expires.IsZero() {
 			expires = k.expires.Format(time.RFC3339)
-		}
-		switch {
-		case k.disabled:
-			state = "disabled"
-		case !k.expires.IsZero() && !time.Now().Before(k.expires):
-			state = "expired"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.caller, k.id, k.kind, expires, state)
 	}

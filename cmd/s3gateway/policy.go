@@ -3,7 +3,10 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/codeguardians/s3gateway"
@@ -50,10 +53,8 @@ func (c policyCheckCommand) Run(cli *commands, p process) error {
 			return settingsError("--time: write it as 2027-01-31T12:00:00Z")
 		}
 	}
-	verdict := rules.Decide(r)
-	fmt.Fprintln(p.stdout, verdict)
-	if !verdict.Allowed {
-		return &exitError{code: exitFailed, err: fmt.Errorf("%s is denied", c.Action)}
+	if err := decide(p.stdout, cfg, rules, r); err != nil {
+		return err
 	}
 	if r.Action == gateway.Write {
 		fmt.Fprintln(p.stdout, "limits:", rules.LimitsFor(r.Caller, r.Bucket, r.Key))
@@ -71,6 +72,48 @@ func (c policyCheckCommand) Run(cli *commands, p process) error {
 		fmt.Fprintf(p.stdout, "stored: %s in bucket %s of backend %s\n", cmp.Or(at.key, "every key"), at.bucket, at.shown)
 	}
 	return nil
+}
+
+// decide prints the decision. Who has keys and none of them in use is denied
+// whatever the grants say, by a link too.
+func decide(w io.Writer, cfg *config.Config, rules *policy.Policy, r policy.Request) error {
+	verdict := rules.Decide(r)
+	denied := !verdict.Allowed
+	ended, inUse := keysAt(cfg, r.Caller.Name, r.Now)
+	if verdict.Allowed && len(ended) > 0 && !inUse {
+		denied = true
+		fmt.Fprintf(w, "denied: the caller has no key in use: %s\n", strings.Join(ended, ", "))
+	} else {
+		fmt.Fprintln(w, verdict)
+	}
+	if denied {
+		return &exitError{code: exitFailed, err: fmt.Errorf("%s is denied", r.Action)}
+	}
+	for _, text := range ended {
+		fmt.Fprintln(w, "key:", text)
+	}
+	if len(ended) == 0 && !inUse {
+		fmt.Fprintln(w, "key: none, so nobody can come as this caller")
+	}
+	return nil
+}
+
+// keysAt tells which keys of a caller are not in use at a moment, and whether it
+// has another way in: a key that is, a token, or that it needs none.
+func keysAt(cfg *config.Config, caller string, now time.Time) (ended []string, inUse bool) {
+	at := slices.IndexFunc(cfg.Callers, func(c config.Caller) bool { return c.Name == caller })
+	inUse = at < 0 || len(cfg.Callers[at].OIDC) > 0 // not of the file: of the settings, or nobody
+	for _, k := range storedKeys(cfg) {
+		if k.caller != caller {
+			continue
+		}
+		if state := k.state(now); state != stateInUse {
+			ended = append(ended, k.String()+" is "+state)
+			continue
+		}
+		inUse = true
+	}
+	return ended, inUse
 }
 
 // location is where a key is, in the backend's names.
