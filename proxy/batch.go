@@ -38,7 +38,7 @@ type deleteResult struct {
 type deletedEntry struct {
 	DeleteMarker          *bool  `xml:",omitempty"`
 	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
-	Key                   string
+	Key                   string `xml:",omitempty"` // MinIO leaves it out for one that was named twice
 	VersionID             string `xml:"VersionId,omitempty"`
 }
 

@@ -72,8 +72,9 @@ func requestLine(op Operation) string {
 	return line
 }
 
-// differences are those that are meant, beside the operations. The suites of
-// tests/conformance and their list of exceptions show that there are no others.
+// differences are those that are meant, beside the operations. The test of package
+// cmd/s3gateway that sends a thousand requests both ways, and the suites of
+// tests/conformance with their list of exceptions, show that there are no others.
 const differences = `
 ## What is refused here, and MinIO takes
 
@@ -83,15 +84,16 @@ On purpose, because the gateway answers for what it signs anew:
 |---|---|---|
 | Signature Version 2, in a header, a link or a form | 400 InvalidRequest | it signs neither payload nor most headers |
 | an x-amz-* header that the client did not sign | 403 AccessDenied | the gateway's signature would bless it |
-| an x-amz-* header or query parameter that the operation does not know; HEAD or DELETE of a sub-resource that has none | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
+| an x-amz-* header or query parameter that the operation does not know; a sub-resource that the method does not have | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
 | a query parameter twice, partNumber or uploadId without a value | 400 | backends differ on which counts |
+| a copy source that is a URL, has a parameter beside versionId or one without a value | 400 | as on AWS |
 | PUT of an object without Content-Length | 411 MissingContentLength | as on AWS |
 | DeleteObjects with a wrong Content-MD5 | 400 BadDigest | as on AWS; MinIO does not compare |
 | CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
 | a form without policy, or with a negative range | 403, 400 | as on AWS |
 
-What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; errors
+What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; the location of us-east-1 is empty, as on AWS; errors
 carry S3's words where MinIO has its own; browsers get Access-Control-Allow-Credentials from CORS_ALLOWED_ORIGINS only, and
 an OPTIONS that is no preflight gets 400 or 403, as on AWS; a form without a
 Content-Type stores binary/octet-stream, as a PUT does.
