@@ -58,3 +58,22 @@ func TestAnotherSpellingOfAKeyIsJudgedAsTheObjectThatItMakes(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
+
+// A backend's words that tell where a renamed bucket is do not go to the client;
+// those that do not are passed on.
+func TestAMessageDoesNotTellWhereABucketIs(t *testing.T) {
+	for _, c := range []struct {
+		at   Location
+		text string
+		want string
+	}{
+		{Location{Bucket: "real", renamed: true}, "unsupported: POST at '/real/a b'", ""},
+		{Location{Bucket: "real", Prefix: "team/x/", renamed: true}, "no such folder: team/x", ""},
+		{Location{Bucket: "real", Prefix: "team/x/", renamed: true}, "The object is locked.", "The object is locked."},
+		{Location{Bucket: "real"}, "unsupported: POST at '/real/a b'", "unsupported: POST at '/real/a b'"},
+	} {
+		if got := c.at.unnamed(c.text); got != c.want {
+			t.Errorf("%q of %+v: %q, want %q", c.text, c.at, got, c.want)
+		}
+	}
+}

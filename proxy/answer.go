@@ -25,7 +25,7 @@ func (d *Door) fetch(x *exchange, req backend.Request, into any) error {
 	if err != nil {
 		return clientGone(x.r.Context(), err)
 	}
-	if failed := asErrorDocument(raw); failed != nil {
+	if failed := x.asErrorDocument(raw); failed != nil {
 		return failed
 	}
 	return xml.Unmarshal(raw, into)
@@ -41,7 +41,7 @@ func readAnswer(body io.Reader) ([]byte, error) {
 }
 
 // asErrorDocument gives the error that hides in an answer with status 200.
-func asErrorDocument(raw []byte) error {
+func (x *exchange) asErrorDocument(raw []byte) error {
 	var doc struct {
 		XMLName       xml.Name
 		Code, Message string
@@ -53,7 +53,7 @@ func asErrorDocument(raw []byte) error {
 	if a, known := answers[gateway.Code(doc.Code)]; known {
 		status = a.status // for a client that has not seen the 200 yet
 	}
-	return backend.Refused(status, doc.Code, doc.Message, nil)
+	return backend.Refused(status, doc.Code, x.at.unnamed(doc.Message), nil)
 }
 
 // answerXML writes a document as the whole answer.

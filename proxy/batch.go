@@ -125,6 +125,7 @@ func (d *Door) deleteAllowed(x *exchange, doc deleteDocument, result *deleteResu
 	}
 	for i := range result.Errors {
 		result.Errors[i].Key = strings.TrimPrefix(result.Errors[i].Key, x.at.Prefix)
+		result.Errors[i].Message = x.at.unnamed(result.Errors[i].Message)
 	}
 	return err
 }

@@ -22,6 +22,15 @@ type Location struct {
 	renamed bool
 }
 
+// unnamed gives a text of the backend for a client, and nothing of one that tells
+// where the bucket is there.
+func (l Location) unnamed(text string) string {
+	if l.renamed && (strings.Contains(text, l.Bucket) || l.Prefix != "" && strings.Contains(text, strings.TrimSuffix(l.Prefix, "/"))) {
+		return ""
+	}
+	return text
+}
+
 // at gives the place of one of the bucket's keys, as clients name it. what says
 // where the key came from, for a refusal: a key that the backend would confuse
 // with another, or one that could climb out of a prefix.

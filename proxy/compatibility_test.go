@@ -92,6 +92,8 @@ On purpose, because the gateway answers for what it signs anew:
 | DeleteObjects with a wrong Content-MD5 | 400 BadDigest | as on AWS; MinIO does not compare |
 | CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
 | a form without policy, or with a negative range | 403, 400 | as on AWS |
+| any setting of a bucket that is a part of another (` + "`prefix`" + ` in the file) | 501 NotImplemented | it would be the setting of all beside it |
+| analytics, inventory, logging, policy and replication of a bucket with another name at its backend | 501 NotImplemented | these documents name buckets, and the names there are others |
 
 What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; the location of us-east-1 is empty, as on AWS; errors
 carry S3's words where MinIO has its own; browsers get Access-Control-Allow-Credentials from CORS_ALLOWED_ORIGINS only, and

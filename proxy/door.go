@@ -222,6 +222,10 @@ func (d *Door) locate(x *exchange) (err error) {
 		// They would be the settings of everything beside the prefix too.
 		return notImplemented(x.op.Name + " on a bucket that is a part of another")
 	}
+	if x.at.renamed && x.op.NamesBuckets {
+		// The backend would take the names for its own, and tell its own.
+		return notImplemented(x.op.Name + " on a bucket that has another name at its backend")
+	}
 	x.at, err = x.at.at("key", x.addr.Key)
 	return err
 }

@@ -63,6 +63,7 @@ func refusal(x *exchange, resp *http.Response) error {
 	}
 	e := backend.ReadError(resp)
 	if e.Status != 0 {
+		e.Message = x.at.unnamed(e.Message)
 		copyAmz(x.w.Header(), resp.Header)
 		for _, name := range refusedHeaders[resp.StatusCode] {
 			if v := resp.Header.Get(name); v != "" {

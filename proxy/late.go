@@ -49,7 +49,7 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 	raw, err := late.read(resp.Body)
 	stop()
 	if err == nil {
-		err = asErrorDocument(raw)
+		err = x.asErrorDocument(raw)
 	}
 	if err == nil && checkXML(raw) != nil {
 		err = errors.New("the backend's answer is not a whole document")

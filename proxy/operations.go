@@ -79,6 +79,8 @@ type Operation struct {
 	Probe bool
 	// Public is true for what a public bucket gives to anybody.
 	Public bool
+	// NamesBuckets is true where the document names buckets, or places in them.
+	NamesBuckets bool
 	// Link is true where a link credential may be used.
 	Link bool
 	// handle serves the operation; nil forwards it as it is.
@@ -236,24 +238,25 @@ func bucketSettings() []Operation {
 		methods   int
 		effect    Effect
 		headers   []string
+		buckets   bool // the document names buckets
 	}{
 		{key: "accelerate", name: "BucketAccelerateConfiguration", methods: canGet | canPut},
 		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders},
-		{key: "analytics", name: "BucketAnalyticsConfiguration", methods: canGet | canPut | canDelete | canList},
+		{key: "analytics", name: "BucketAnalyticsConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
 		{key: "cors", name: "BucketCors", methods: canGet | canPut | canDelete},
 		{key: "encryption", name: "BucketEncryption", methods: canGet | canPut | canDelete},
 		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList},
-		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList},
+		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
 		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}},
-		{key: "logging", name: "BucketLogging", methods: canGet | canPut},
+		{key: "logging", name: "BucketLogging", methods: canGet | canPut, buckets: true},
 		{key: "metrics", name: "BucketMetricsConfiguration", methods: canGet | canPut | canDelete | canList},
 		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}},
 		{key: "object-lock", name: "ObjectLockConfiguration", methods: canGet | canPut, headers: []string{"x-amz-bucket-object-lock-token"}},
 		{key: "ownershipControls", name: "BucketOwnershipControls", methods: canGet | canPut | canDelete},
-		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}},
+		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}, buckets: true},
 		{key: "policyStatus", name: "BucketPolicyStatus", methods: canGet},
 		{key: "publicAccessBlock", name: "PublicAccessBlock", methods: canGet | canPut | canDelete},
-		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}},
+		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}, buckets: true},
 		{key: "requestPayment", name: "BucketRequestPayment", methods: canGet | canPut},
 		{key: "tagging", name: "BucketTagging", methods: canGet | canPut | canDelete},
 		{key: "versioning", name: "BucketVersioning", methods: canGet | canPut, effect: ChangesBucket, headers: []string{"x-amz-mfa"}},
@@ -262,13 +265,13 @@ func bucketSettings() []Operation {
 		tells, params := []string{s.key}, []string(nil)
 		if s.methods&canList != 0 {
 			rows = append(rows, Operation{Name: "List" + s.name + "s", Method: "GET", Level: BucketLevel, Tells: tells,
-				Action: gateway.Manage, Params: []string{"continuation-token"}})
+				Action: gateway.Manage, Params: []string{"continuation-token"}, NamesBuckets: s.buckets})
 			tells = []string{s.key, "id"}
 		}
 		add := func(bit int, verb, method string, body BodyKind, effect Effect, headers []string) {
 			if s.methods&bit != 0 {
 				rows = append(rows, Operation{Name: verb + s.name, Method: method, Level: BucketLevel, Tells: tells, Action: gateway.Manage,
-					Params: params, Body: body, Effect: effect, Headers: headers})
+					Params: params, Body: body, Effect: effect, Headers: headers, NamesBuckets: s.buckets && verb != "Delete"})
 			}
 		}
 		add(canGet, "Get", "GET", NoBody, ChangesNothing, nil)
