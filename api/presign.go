@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -205,7 +204,10 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 	}
 	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, id)
 	if p.size != nil {
-		if err := errors.Join(limits.CheckSize(*p.size), d.room(r, id, *p.size)); err != nil {
+		if err := limits.CheckSize(*p.size); err != nil {
+			return "", err
+		}
+		if err := d.room(r, id, *p.size); err != nil {
 			return "", err
 		}
 	}

@@ -83,7 +83,10 @@ func (d *door) newUpload(r *http.Request) (*upload, error) {
 		return nil, invalid(gateway.InvalidArgument, "Upload-Metadata", "has a filetype with a control character")
 	}
 	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, key)
-	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key), d.room(r, key, length)); err != nil {
+	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key)); err != nil {
+		return nil, err
+	}
+	if err := d.room(r, key, length); err != nil {
 		return nil, err
 	}
 	partSize, err := d.Budget.fixedPart(length)

@@ -93,7 +93,8 @@ func mostBuckets(query []signer.Param) (int, error) {
 func (d *Door) fetchBuckets(x *exchange, whole bool) (all listBucketsResult, err error) {
 	req := x.request()
 	if !whole {
-		return all, d.fetch(x, req, &all)
+		err = d.fetch(x, req, &all)
+		return all, err
 	}
 	token := ""
 	for range maxPages {

@@ -2,7 +2,6 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -18,8 +17,6 @@ import (
 const (
 	// measureTimeout bounds a question about what is stored.
 	measureTimeout = 30 * time.Second
-	// retryAfter is what a client is told to wait for the first counting.
-	retryAfter = 5 * time.Second
 	// measuresAtOnce bounds the questions about the keys of one DeleteObjects.
 	measuresAtOnce = 16
 )
@@ -33,13 +30,6 @@ type Guard struct {
 	Keeper *Keeper
 
 	windows windows
-}
-
-// NewGuard makes the guard of a backend.
-func NewGuard(c *backend.Client, k *Keeper) *Guard {
-	g := &Guard{Client: c, Keeper: k}
-	g.windows.claim = k.claim
-	return g
 }
 
 // RoundTrip passes a request on to the backend within the quotas that hold for
@@ -77,8 +67,7 @@ func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTr
 
 // Room is backend.Guard.Room.
 func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error {
-	clean, before := gateway.CleanKey(key), state{}
-	fit := g.Keeper.rulesFor(ctx).of(g.Client.Name, bucket, clean)
+	fit := g.Keeper.rulesFor(ctx).of(g.Client.Name, bucket, gateway.CleanKey(key))
 	refused := g.Keeper.room(ctx, fit, Usage{bytes, 1})
 	if gateway.CodeOf(refused) != gateway.QuotaExceeded {
 		return refused
@@ -278,12 +267,4 @@ func (c *change) end(o outcome) {
 		all.add(s)
 	}
 	c.guard.Keeper.settle(ctx, all)
-}
-
-// errAwait is the refusal while nothing was counted yet.
-func errAwait(q *Quota, cause error) error {
-	return (&gateway.Error{
-		Code: gateway.ServiceUnavailable, RetryAfter: retryAfter,
-		Message: "What is stored is being counted for the quota of " + q.Name + ". Please try again.",
-	}).Because(errors.Join(ErrNotCounted, cause))
 }

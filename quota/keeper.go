@@ -59,7 +59,7 @@ func NewKeeper(o Options) *Keeper {
 // Guard makes the guard of a backend, and has its buckets counted.
 func (k *Keeper) Guard(c *backend.Client) *Guard {
 	k.clients.Store(c.Name, c)
-	return NewGuard(c, k)
+	return &Guard{Client: c, Keeper: k, windows: windows{claim: k.claim}}
 }
 
 // Use puts quotas in force.
@@ -106,6 +106,10 @@ func (k *Keeper) claim(ctx context.Context, name string) (leave func(), ok bool)
 
 // reserve asks the book, and waits a moment for the first counting.
 func (k *Keeper) reserve(ctx context.Context, q *Quota, growth, most Usage) (Ticket, Over, error) {
+	t, over, err := k.ask(ctx, q.Name, growth, most)
+	if err == nil {
+		return t, over, nil
+	}
 	waiting, cancel := context.WithTimeout(ctx, k.options.Wait)
 	defer cancel()
 	for {
@@ -123,6 +127,17 @@ func (k *Keeper) reserve(ctx context.Context, q *Quota, growth, most Usage) (Tic
 			return Ticket{}, Fits, errAwait(q, k.failure(q.Name))
 		}
 	}
+}
+
+// retryAfter is what a client is told to wait for the first counting.
+const retryAfter = 5 * time.Second
+
+// errAwait is the refusal while nothing was counted yet.
+func errAwait(q *Quota, cause error) error {
+	return (&gateway.Error{
+		Code: gateway.ServiceUnavailable, RetryAfter: retryAfter,
+		Message: "What is stored is being counted for the quota of " + q.Name + ". Please try again.",
+	}).Because(errors.Join(ErrNotCounted, cause))
 }
 
 // room refuses a growth that does not fit what is written down.

@@ -51,7 +51,6 @@ type window struct {
 	foreign bool // another replica changes the resource at the same time
 	leave   func()
 
-	count    map[string]int64    // of the countings when the first change began
 	tickets  map[string][]Ticket // of all changes, by the names of quotas
 	outcomes []outcome
 }
@@ -74,8 +73,7 @@ func (w *windows) enter(ctx context.Context, r resource) *window {
 		<-v.ready
 		return v
 	}
-	v := &window{resource: r, users: 1, ready: make(chan struct{}), leave: func() {},
-		count: map[string]int64{}, tickets: map[string][]Ticket{}}
+	v := &window{resource: r, users: 1, ready: make(chan struct{}), leave: func() {}, tickets: map[string][]Ticket{}}
 	if w.open == nil {
 		w.open = map[string]*window{}
 	}
@@ -102,14 +100,10 @@ func (v *window) growth(incoming Usage) Usage {
 	return incoming.minus(v.before.Usage)
 }
 
-// take notes the tickets of a change. The first one tells since when what was
-// measured holds.
+// take notes the tickets of a change.
 func (w *windows) take(v *window, name string, t Ticket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, ok := v.count[name]; !ok {
-		v.count[name] = t.Count
-	}
 	v.tickets[name] = append(v.tickets[name], t)
 }
 
@@ -153,7 +147,11 @@ func (w *windows) exit(ctx context.Context, v *window, o outcome) (settlement, b
 		change, doubt := v.change(after, measured)
 		s := settlement{}
 		for _, q := range v.quotas {
-			s[q.Name] = entry{change, doubt, v.count[q.Name], v.tickets[q.Name]}
+			e := entry{change: change, doubt: doubt, tickets: v.tickets[q.Name]}
+			if len(e.tickets) > 0 {
+				e.count = e.tickets[0].Count // since when what was measured holds
+			}
+			s[q.Name] = e
 		}
 		return s, true
 	}

@@ -2,6 +2,9 @@ package shared
 
 import (
 	"context"
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,9 +22,9 @@ type Quotas struct {
 	// holder is the name under which this replica holds. It has a new one
 	// after each call that failed: what became of that one nobody knows, and
 	// what is held under a name that is not renewed is soon forgotten.
-	holder holder
+	holder atomic.Pointer[string]
 	// held says which quotas this replica may hold something of.
-	held heldNames
+	held sync.Map // of quotas' names
 }
 
 // heldTime is how long counts what a replica holds that no longer says so.
@@ -30,7 +33,7 @@ const heldTime = 30 * time.Second
 // NewQuotas makes the book of this replica.
 func NewQuotas(r *Redis) *Quotas {
 	q := &Quotas{Redis: r}
-	q.holder.change()
+	q.hold()
 	r.onRenew(q.renew)
 	return q
 }
@@ -112,14 +115,14 @@ return 0
 
 func (q *Quotas) run(ctx context.Context, s *redis.Script, name string, want int, args ...any) (got []int64, err error) {
 	err = q.call(ctx, func(ctx context.Context) (err error) {
-		got, err = s.Run(ctx, q.client, []string{own + "quota:" + name}, args...).Int64Slice()
+		got, err = s.Run(ctx, q.client, quotaKey(name), args...).Int64Slice()
 		if err == nil && len(got) != want {
 			err = errShape
 		}
 		return err
 	})
 	if err != nil {
-		q.holder.change()
+		q.hold()
 	}
 	return got, err
 }
@@ -127,8 +130,8 @@ func (q *Quotas) run(ctx context.Context, s *redis.Script, name string, want int
 // Reserve is quota.Book.Reserve. The error may be ErrAway.
 func (q *Quotas) Reserve(ctx context.Context, name string, growth, most quota.Usage) (quota.Ticket, quota.Over, error) {
 	growth.Bytes, growth.Objects = max(growth.Bytes, 0), max(growth.Objects, 0)
-	holder := q.holder.name()
-	q.held.add(name)
+	holder := *q.holder.Load()
+	q.held.Store(name, true)
 	got, err := q.run(ctx, reserveQuota, name, 2, holder, growth.Bytes, growth.Objects, most.Bytes, most.Objects, heldTime.Milliseconds())
 	if err != nil {
 		return quota.Ticket{}, quota.Fits, err
@@ -141,7 +144,7 @@ func (q *Quotas) Reserve(ctx context.Context, name string, growth, most quota.Us
 
 // Settle is quota.Book.Settle.
 func (q *Quotas) Settle(ctx context.Context, name string, tickets []quota.Ticket, change quota.Usage, count int64) (quota.Usage, error) {
-	holder, held := q.holder.name(), quota.Usage{}
+	holder, held := *q.holder.Load(), quota.Usage{}
 	for _, t := range tickets {
 		if t.Holder != holder {
 			continue // forgotten, or soon
@@ -179,22 +182,29 @@ func (q *Quotas) Used(ctx context.Context, name string) (quota.Usage, int64, err
 // Counted is quota.Book.Counted.
 func (q *Quotas) Counted(ctx context.Context, name string, found, before quota.Usage) error {
 	return q.call(ctx, func(ctx context.Context) error {
-		return countedQuota.Run(ctx, q.client, []string{own + "quota:" + name}, found.Bytes, found.Objects, before.Bytes, before.Objects).Err()
+		return countedQuota.Run(ctx, q.client, quotaKey(name), found.Bytes, found.Objects, before.Bytes, before.Objects).Err()
 	})
 }
 
+// hold takes a new name to hold under.
+func (q *Quotas) hold() {
+	name := "held:" + rand.Text()
+	q.holder.Store(&name)
+}
+
+// quotaKey is the hash of a quota.
+func quotaKey(name string) []string { return []string{own + "quota:" + name} }
+
 // renew says that what this replica holds is still held.
 func (q *Quotas) renew(ctx context.Context) {
-	for _, name := range q.held.all() {
+	q.held.Range(func(name, _ any) bool {
 		err := q.call(ctx, func(ctx context.Context) error {
-			n, err := renewQuota.Run(ctx, q.client, []string{own + "quota:" + name}, q.holder.name(), heldTime.Milliseconds()).Int64()
+			n, err := renewQuota.Run(ctx, q.client, quotaKey(name.(string)), *q.holder.Load(), heldTime.Milliseconds()).Int64()
 			if err == nil && n == 0 {
-				q.held.remove(name)
+				q.held.Delete(name)
 			}
 			return err
 		})
-		if err != nil {
-			return
-		}
-	}
+		return err == nil
+	})
 }

@@ -129,12 +129,7 @@ func (g *Gate) keep(ctx context.Context, key string, was http.Header, sum []byte
 // change announces a change of the object to the cache, under every name that it
 // may have there.
 func (g *Gate) change(key string) func(known bool) {
-	change := g.Cache.Change(g.Client.Name, g.Bucket, key)
-	clean := g.Cache.Change(g.Client.Name, g.Bucket, gateway.CleanKey(key))
-	return func(known bool) {
-		clean.Done(known)
-		change.Done(known)
-	}
+	return g.Cache.Change(g.Client.Name, g.Bucket, key, gateway.CleanKey(key)).Done
 }
 
 // remove deletes what was refused: the version that was read, or, without

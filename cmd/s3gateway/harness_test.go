@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -46,7 +45,7 @@ type world struct {
 	store  *testbed.Store
 	bucket string
 	clock  *clock
-	log    *lockedBuffer
+	log    *testbed.Buffer
 	before map[string]testbed.ObjectInfo
 	app    *app
 	// load reads the configuration again.
@@ -74,23 +73,6 @@ func (c *clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // open are settings without any limit.
@@ -123,7 +105,7 @@ func yamlFile(t *testing.T, content string) string {
 // newWorldOn is newWorld over a bucket that there is.
 func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
 	t.Helper()
-	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &lockedBuffer{}}
+	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &testbed.Buffer{}}
 	options := config.Options{Dir: t.TempDir(), Environ: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
 		"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret,

@@ -72,7 +72,7 @@ func startProcess(t *testing.T, settings ...string) (*exec.Cmd, *http.Transport)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket, said := filepath.Join(dir, "s"), &lockedBuffer{}
+	socket, said := filepath.Join(dir, "s"), &testbed.Buffer{}
 	cmd := exec.Command(os.Args[0], gatewayProcess)
 	cmd.Dir, cmd.Stderr = dir, said
 	cmd.Env = append(settings, "LISTEN_ADDR=unix:"+socket, "ADMIN_ADDR=off", "HOME="+dir)

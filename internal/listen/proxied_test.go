@@ -2,7 +2,6 @@ package listen
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -11,12 +10,13 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
 )
 
 // v2 is a header of version 2, written by hand.
@@ -49,26 +49,8 @@ const (
 	unspecified, tcp4, udp4, tcp6, ux = 0x00, 0x11, 0x12, 0x21, 0x31
 )
 
-// lockedBuffer is read while the listener still writes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // seen serves one address and answers what it takes the client for.
-func seen(t *testing.T, trusted ...string) (address string, log *lockedBuffer) {
+func seen(t *testing.T, trusted ...string) (address string, log *testbed.Buffer) {
 	t.Helper()
 	l, err := Bind("127.0.0.1:0")
 	if err != nil {
@@ -78,7 +60,7 @@ func seen(t *testing.T, trusted ...string) (address string, log *lockedBuffer) {
 	for _, n := range trusted {
 		networks = append(networks, netip.MustParsePrefix(n))
 	}
-	log = &lockedBuffer{}
+	log = &testbed.Buffer{}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		fmt.Fprintf(w, "%s on %s %s", r.RemoteAddr, own.Network(), own)
