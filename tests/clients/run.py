@@ -60,7 +60,7 @@ def build_go(folder):
     return folder
 
 
-def run_client(command, target, folder):
+def run_client(command, target, folder, running):
     """The client's results; what it says beside them becomes a failed case."""
     home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
     # Nothing of the caller's own settings: no profile, proxy, CA bundle or locale.
@@ -70,15 +70,15 @@ def run_client(command, target, folder):
     process = subprocess.Popen([str(c) for c in command], cwd=home, env=env, text=True, errors="replace",
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                start_new_session=True)
+    running[process.pid] = process
     try:
         out, err = process.communicate(timeout=CLIENT_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
         err += f"\nended after {CLIENT_SECONDS} s"
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
+    finally:
+        del running[process.pid]
     results = [Result(*line.split("\t", 2)) for line in out.splitlines() if line.count("\t") == 2]
     if process.returncode != 0 or not results:
         results.append(Result("fail", "the client runs to its end", f"exit {process.returncode}: {err[-600:]}"))
@@ -103,11 +103,11 @@ def print_client(client, target, results, seconds):
 
 def run_all(chosen, targets, folder, jobs):
     """client -> target name -> results."""
-    table = collections.defaultdict(dict)
+    table, running = collections.defaultdict(dict), {}
 
     def one(client, command, target):
         start = time.monotonic()
-        results = run_client(command, target, folder)
+        results = run_client(command, target, folder, running)
         return client, target, results, time.monotonic() - start
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -118,10 +118,16 @@ def run_all(chosen, targets, folder, jobs):
                 continue
             work += [pool.submit(one, client, command, target) for target in targets
                      if (client == "refusals") == (target.policy == "default")]
-        for done in concurrent.futures.as_completed(work):
-            client, target, results, seconds = done.result()
-            table[client][target.name] = results
-            print_client(client, target, results, seconds)
+        try:
+            for done in concurrent.futures.as_completed(work):
+                client, target, results, seconds = done.result()
+                table[client][target.name] = results
+                print_client(client, target, results, seconds)
+        except BaseException:  # an interrupt comes to this thread alone
+            pool.shutdown(wait=False, cancel_futures=True)
+            for pid in list(running):
+                os.killpg(pid, signal.SIGKILL)
+            raise
     return table
 
 
