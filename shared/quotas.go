@@ -39,23 +39,31 @@ func NewQuotas(r *Redis) *Quotas {
 }
 
 // quotaLibrary is the beginning of each script: what the hash says, with now in
-// milliseconds.
+// milliseconds. What no script here wrote is not believed: it goes, and the quota
+// is counted anew.
 const quotaLibrary = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local f, held, all = {}, {0, 0}, redis.call('HGETALL', KEYS[1])
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local f, held, foreign, all = {}, {0, 0}, false, redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   if string.sub(all[i], 1, 5) == 'held:' then
-    local b, o, till = string.match(all[i + 1], '^(%-?%d+) (%-?%d+) (%d+)$')
-    if tonumber(till) < now then
+    local b, o, till = string.match(all[i + 1], '^(%d+) (%d+) (%d+)$')
+    if not till or tonumber(till) < now then
       redis.call('HDEL', KEYS[1], all[i])
     else
       held[1], held[2] = held[1] + tonumber(b), held[2] + tonumber(o)
       f[all[i]] = {tonumber(b), tonumber(o)}
     end
   else
-    f[all[i]] = tonumber(all[i + 1])
+    f[all[i]] = string.match(all[i + 1], '^%d+$') and tonumber(all[i + 1])
+    foreign = foreign or not f[all[i]]
   end
+end
+if foreign then
+  redis.call('DEL', KEYS[1])
+  f, held = {}, {0, 0}
 end
 local function num(name) return f[name] or 0 end
 local function put(name, n) redis.call('HSET', KEYS[1], name, string.format('%.0f', n)) end

@@ -126,3 +126,56 @@ func TestWhatADeadReplicaHeld(t *testing.T) {
 		t.Error("what a dead one held still counts", over, err)
 	}
 }
+
+// What somebody else wrote in Redis opens no quota and breaks none: it is counted
+// anew, and Redis does not look away.
+func TestABookThatSomebodyElseWroteIn(t *testing.T) {
+	server := testbed.StartRedis(t)
+	one, _ := open(t, server.URL)
+	book, ctx, most := NewQuotas(one), t.Context(), quota.Usage{Bytes: 100, Objects: 3}
+	key := quotaKey("q")[0]
+	count := func() {
+		t.Helper()
+		before, err := book.Grown(ctx, "q")
+		if err != nil || book.Counted(ctx, "q", quota.Usage{Bytes: 100, Objects: 1}, before) != nil {
+			t.Fatal(err)
+		}
+	}
+	full := func() {
+		t.Helper()
+		if _, over, err := book.Reserve(ctx, "q", quota.Usage{Bytes: 1}, most); over != quota.OverBytes || err != nil {
+			t.Errorf("%v %v, want a quota that is full", over, err)
+		}
+	}
+	for name, write := range map[string]func() error{
+		"text": func() error { return one.client.Set(ctx, key, "x", 0).Err() },
+		"a list": func() error {
+			return errors.Join(one.client.Del(ctx, key).Err(), one.client.RPush(ctx, key, "x").Err())
+		},
+		"bytes as words":  func() error { return one.client.HSet(ctx, key, "bytes", "many").Err() },
+		"negative bytes":  func() error { return one.client.HSet(ctx, key, "bytes", "-5000").Err() },
+		"infinite counts": func() error { return one.client.HSet(ctx, key, "count", "inf").Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			count()
+			full()
+			if err := write(); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := book.Reserve(ctx, "q", quota.Usage{Bytes: 1}, most); !errors.Is(err, quota.ErrNotCounted) {
+				t.Errorf("%v, want one that is to be counted", err)
+			}
+			count()
+			full()
+		})
+	}
+	for _, junk := range []string{"x", "", "1 2", "-9000 -9 99999999999999", "inf inf inf"} {
+		if err := one.client.HSet(ctx, key, "held:"+junk, junk).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full()
+	if err := one.Err(); err != nil {
+		t.Errorf("Redis looks away: %v", err)
+	}
+}
