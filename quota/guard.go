@@ -36,19 +36,32 @@ type Guard struct {
 // it. The refusal is a *gateway.Error with code QuotaExceeded, or
 // ServiceUnavailable while what is stored is not known.
 func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTripper) (*http.Response, error) {
-	rules := g.Keeper.rulesFor(r.Context())
-	if rules == nil || len(rules.all) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return next.RoundTrip(r)
 	}
-	q := read(r, bucket, key)
-	resources, err := g.touched(r, rules, &q)
+	rules, q := g.Keeper.rulesFor(r.Context()), read(r, bucket, key)
+	resp, err := g.within(r, rules, &q, next)
+	if resp != nil && q.late(resp) {
+		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { g.Keeper.missed(rules) }}
+	} else {
+		g.Keeper.missed(rules)
+	}
+	return resp, err
+}
+
+// within passes a request on within the quotas that held when it came.
+func (g *Guard) within(r *http.Request, rules *Rules, q *request, next http.RoundTripper) (*http.Response, error) {
+	if rules == nil || len(rules.all) == 0 {
+		return next.RoundTrip(r)
+	}
+	resources, err := g.touched(r, rules, q)
 	if err != nil {
 		return nil, err
 	}
 	if len(resources) == 0 {
 		return next.RoundTrip(r)
 	}
-	c := &change{guard: g, request: q, ctx: r.Context(), asked: map[string]Ticket{}}
+	c := &change{guard: g, request: *q, ctx: r.Context(), asked: map[string]Ticket{}}
 	if err := c.begin(resources); err != nil {
 		return nil, err
 	}
@@ -57,7 +70,7 @@ func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTr
 		c.end(outcome{kind: unknown})
 		return nil, err
 	}
-	if c.late(resp) {
+	if q.late(resp) {
 		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { c.end(outcome{kind: unknown}) }}
 		return resp, nil
 	}
@@ -145,8 +158,8 @@ func (q *request) outcome(resp *http.Response, incoming Usage) outcome {
 
 // late reports an answer that begins before it is known what became of the
 // request: of a copy or Complete, which a backend keeps alive with white space.
-func (c *change) late(resp *http.Response) bool {
-	switch c.request.kind {
+func (q *request) late(resp *http.Response) bool {
+	switch q.kind {
 	case copiesObject, copiesPart, completes, deletesMany:
 		return resp.StatusCode < http.StatusMultipleChoices
 	}

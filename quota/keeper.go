@@ -213,6 +213,20 @@ func (k *Keeper) doubt(name string) {
 	k.mu.Unlock()
 }
 
+// missed has quotas counted again that were put in force while a request was
+// under way: the first counting may not have found what it stored.
+func (k *Keeper) missed(then *Rules) {
+	now := k.rules.Load()
+	if now == then || now == nil {
+		return
+	}
+	for _, q := range now.all {
+		if !then.has(q.Name) {
+			k.doubt(q.Name)
+		}
+	}
+}
+
 func (k *Keeper) failure(name string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

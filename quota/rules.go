@@ -113,6 +113,11 @@ func (r *Rules) of(backend, bucket, key string) (fit []*Quota) {
 	return fit
 }
 
+// has reports whether there is a quota of that name.
+func (r *Rules) has(name string) bool {
+	return r != nil && slices.ContainsFunc(r.all, func(q *Quota) bool { return q.Name == name })
+}
+
 // Binding gives the quotas that a caller is held to for a key, in the backend's
 // names.
 func (r *Rules) Binding(caller, backend, bucket, key string) (all []Quota) {

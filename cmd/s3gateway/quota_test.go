@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -179,6 +181,50 @@ func TestWhatIsThereBeforeCounts(t *testing.T) {
 		!strings.Contains(w.scrape(), `s3gateway_quota_most{of="bytes",quota="QUOTA_BYTES"} 10`) {
 		t.Errorf("metrics: %s", w.scrape())
 	}
+}
+
+// What was under way when a quota was put in force, and came after it was counted,
+// is counted soon.
+func TestAnUploadThatAQuotaFoundUnderWayIsCounted(t *testing.T) {
+	store := testbed.Open(t)
+	path := filepath.Join(t.TempDir(), "s3gateway.yaml")
+	write(t, path, "quota_bytes: 1MiB\n")
+	w := newWorldOn(t, store, store.Bucket(t), append(open, "CONFIG_FILE="+path)...)
+	body, rest := io.Pipe()
+	r := newRequest(t, "PUT", w.url+"/"+w.bucket+"/slow", body, "Expect", "100-continue")
+	r.ContentLength = 1000
+	signAs(t, r, "UNSIGNED-PAYLOAD", aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret}, time.Now())
+	done := make(chan int, 1)
+	go func() {
+		resp, err := (&http.Transport{ExpectContinueTimeout: 20 * time.Second, DisableKeepAlives: true}).RoundTrip(r)
+		if err != nil {
+			done <- 0
+			return
+		}
+		resp.Body.Close()
+		done <- resp.StatusCode
+	}()
+	if _, err := rest.Write(make([]byte, 500)); err != nil { // it was asked for: the request is under way
+		t.Fatal(err)
+	}
+	write(t, path, "buckets: [{name: "+w.bucket+", quota_bytes: 5000}]\n")
+	w.app.reload(w.load)
+	name := "bucket " + w.bucket
+	eventually(t, "the quota is counted", func() bool {
+		return slices.ContainsFunc(w.app.quotas.Reports(), func(r quota.Report) bool { return r.Name == name })
+	})
+	if _, err := rest.Write(make([]byte, 500)); err != nil {
+		t.Fatal(err)
+	}
+	rest.Close()
+	if status := <-done; status != 200 {
+		t.Fatal(status)
+	}
+	w.clock.Advance(2 * time.Minute)
+	eventually(t, "what came later is counted too", func() bool {
+		w.app.quotas.Use(quotasOf(w.app.current.Load().config, w.app.client.Name))
+		return w.used(name) == quota.Usage{Bytes: 1000, Objects: 1}
+	})
 }
 
 // Replicas share one book. While Redis is away each goes by what it knew, and
