@@ -1,7 +1,6 @@
 package shared
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -23,22 +22,9 @@ func TestMain(m *testing.M) {
 }
 
 // log is read while Run writes it.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+type log struct{ testbed.Buffer }
 
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
-}
+func (l *log) count(text string) int { return strings.Count(l.String(), text) }
 
 func open(t *testing.T, url string) (*Redis, *log) {
 	t.Helper()
@@ -300,7 +286,7 @@ func TestRedisThatGoesAndComesBack(t *testing.T) {
 		t.Errorf("a write was not counted, and the epoch is still %d", after)
 	}
 	if written.count("Redis is away") != 1 || written.count("Redis is back") != 1 {
-		t.Errorf("log: %s", written.b.String())
+		t.Errorf("log: %s", written.String())
 	}
 }
 

@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/internal/testbed"
 )
 
 // secured is a TLS server over files in a folder.
@@ -23,20 +24,8 @@ type secured struct {
 	ca   *authority
 	mu   sync.Mutex
 	now  time.Time
-	log  bytes.Buffer
+	log  testbed.Buffer
 	addr string
-}
-
-func (s *secured) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(p)
-}
-
-func (s *secured) logged() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
 }
 
 func (s *secured) time() time.Time {
@@ -69,7 +58,7 @@ func (s *secured) renew(serial int64) {
 func (s *secured) options() CertificateOptions {
 	return CertificateOptions{
 		Certificate: File{"TLS_CERT_FILE", filepath.Join(s.dir, "tls.crt")}, Key: File{"TLS_KEY_FILE", filepath.Join(s.dir, "tls.key")},
-		Now: s.time, Log: zerolog.New(s),
+		Now: s.time, Log: zerolog.New(&s.log),
 	}
 }
 
@@ -124,7 +113,7 @@ func (s *secured) served(config *tls.Config) (int64, error) {
 func (s *secured) want(serial int64) {
 	s.t.Helper()
 	if got, err := s.served(s.ca.client(nil)); err != nil || got != serial {
-		s.t.Errorf("certificate %d is served, want %d: %v\n%s", got, serial, err, s.logged())
+		s.t.Errorf("certificate %d is served, want %d: %v\n%s", got, serial, err, s.log.String())
 	}
 }
 
@@ -136,8 +125,8 @@ func TestARenewedCertificateIsServed(t *testing.T) {
 	s.want(1) // what was seen is believed for some seconds
 	s.later()
 	s.want(2)
-	if !strings.Contains(s.logged(), "new certificate is in service") {
-		t.Errorf("the log does not tell of it: %s", s.logged())
+	if !strings.Contains(s.log.String(), "new certificate is in service") {
+		t.Errorf("the log does not tell of it: %s", s.log.String())
 	}
 }
 
@@ -203,10 +192,10 @@ func TestABrokenRenewalKeepsTheOldCertificate(t *testing.T) {
 				s.later()
 				s.want(1)
 			}
-			if n := strings.Count(s.logged(), `"level":"error"`); n != 1 || !strings.Contains(s.logged(), s.dir) {
-				t.Errorf("%d lines: %s", n, s.logged())
+			if n := strings.Count(s.log.String(), `"level":"error"`); n != 1 || !strings.Contains(s.log.String(), s.dir) {
+				t.Errorf("%d lines: %s", n, s.log.String())
 			}
-			if strings.Contains(s.logged(), "MIG") {
+			if strings.Contains(s.log.String(), "MIG") {
 				t.Error("the log shows the key file")
 			}
 			s.renew(4)
@@ -314,8 +303,8 @@ func TestAnExpiredCertificateWarns(t *testing.T) {
 	cert, key := s.ca.issue(5, time.Now().Add(-time.Hour))
 	s.put("tls.crt", cert)
 	s.put("tls.key", key)
-	if _, err := LoadCertificates(s.options()); err != nil || !strings.Contains(s.logged(), "has expired") {
-		t.Errorf("%v, log %s", err, s.logged())
+	if _, err := LoadCertificates(s.options()); err != nil || !strings.Contains(s.log.String(), "has expired") {
+		t.Errorf("%v, log %s", err, s.log.String())
 	}
 }
 
