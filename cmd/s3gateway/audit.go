@@ -65,7 +65,7 @@ func audit(log zerolog.Logger, status int, f gateway.Fields) {
 		if !denied {
 			entry(whole, outcomeRefused).Str("rule", ruleOf(e)).Str("code", string(e.Code)).Send()
 		}
-	case changes && f.Begun && (status == statusClientGone || status >= http.StatusInternalServerError || e.Code == gateway.RequestTimeout):
+	case changes && f.Begun && !refusedForCertain(status, f.Err):
 		if len(f.Asked) == 0 {
 			f.Asked = []gateway.Judged{whole}
 		}
@@ -73,6 +73,19 @@ func audit(log zerolog.Logger, status int, f gateway.Fields) {
 			entry(j, outcomeUnknown).Send()
 		}
 	}
+}
+
+// refusedForCertain reports an answer after which nothing can have been changed:
+// the backend's or the gateway's refusal of a request that was understood. It is
+// none when the client left, whatever was written to where it had been.
+func refusedForCertain(status int, err error) bool {
+	if status == statusClientGone || gateway.CodeOf(err) == gateway.RequestTimeout {
+		return false
+	}
+	if err != nil && gateway.AsError(err).Status != 0 {
+		status = gateway.AsError(err).Status // the backend's, also behind a 200 that was out already
+	}
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError
 }
 
 // ruleOf names what refused: the setting that did, or what the client was told.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +16,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/rs/zerolog"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/internal/testbed"
 )
 
@@ -180,3 +184,47 @@ func (b *cutBody) Read(p []byte) (int, error) {
 
 // Close closes nothing.
 func (b *cutBody) Close() error { return nil }
+
+// A change that a backend may have made leaves a record, however the request
+// ended, unless it was refused for certain.
+func TestTheAuditLogOfRequestsThatFail(t *testing.T) {
+	broken := errors.New("the answer was cut")
+	for _, c := range []struct {
+		name   string
+		status int
+		err    error
+		begun  bool
+		want   string // the outcome, "" for no record
+	}{
+		{"made", 200, nil, true, "changed"},
+		{"made without a backend's help", 200, nil, false, "changed"},
+		{"a panic before the answer", 0, nil, true, "unknown"},
+		{"a panic before anything", 0, nil, false, ""},
+		{"an answer that broke", 200, broken, true, "unknown"},
+		{"the backend's failure", 500, &gateway.Error{Code: gateway.Internal, Status: 500}, true, "unknown"},
+		{"a failure behind a 200", 200, &gateway.Error{Code: gateway.Internal, Status: 500}, true, "unknown"},
+		{"the backend's refusal", 400, &gateway.Error{Code: gateway.InvalidPart, Status: 400}, true, ""},
+		{"a refusal behind a 200", 200, &gateway.Error{Code: gateway.InvalidPart, Status: 400}, true, ""},
+		{"no answer", 503, &gateway.Error{Code: gateway.ServiceUnavailable}, true, "unknown"},
+		{"nobody to ask", 503, &gateway.Error{Code: gateway.ServiceUnavailable}, false, ""},
+		{"a client that left", statusClientGone, &gateway.Error{Code: gateway.ServiceUnavailable}, true, "unknown"},
+		{"a client that was too slow", 400, &gateway.Error{Code: gateway.RequestTimeout}, true, "unknown"},
+		{"a digest that did not fit, what was begun taken back", 400, &gateway.Error{Code: gateway.BadDigest}, true, ""},
+		{"a decision, what was begun taken back", 413, &gateway.Error{Code: gateway.EntityTooLarge}, true, "refused"},
+		{"a stored answer without an error", 404, nil, true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log testbed.Buffer
+			audit(zerolog.New(&log), c.status, gateway.Fields{Action: gateway.Write, Key: "k", Err: c.err, Begun: c.begun})
+			var got audited
+			if text := log.String(); text != "" {
+				if err := json.Unmarshal([]byte(text), &got); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got.Outcome != c.want {
+				t.Errorf("%q, want %q", log.String(), c.want)
+			}
+		})
+	}
+}
