@@ -225,3 +225,20 @@ func (d *Door) deleteBucket(x *exchange) error {
 	}
 	return d.forward(x, x.request())
 }
+
+// deleteSetting asks the backend whether it knows the setting at all before it is
+// told to delete it: one that passes over the query, as MinIO does, would delete
+// the bucket.
+func (d *Door) deleteSetting(x *exchange) error {
+	ask := x.request()
+	ask.Method, ask.Header = http.MethodGet, ask.Header.Clone()
+	resp, err := x.at.Backend.Do(x.r.Context(), ask)
+	if err != nil {
+		return clientGone(x.r.Context(), err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusNotImplemented {
+		return notImplemented(x.op.Name + " at this backend")
+	}
+	return d.forward(x, x.request())
+}

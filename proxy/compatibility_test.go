@@ -93,6 +93,7 @@ On purpose, because the gateway answers for what it signs anew:
 | CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
 | a form without policy, or with a negative range | 403, 400 | as on AWS |
 | a form of more than 64 KiB whose last line has no CRLF | 400 MalformedPOSTRequest | the file's length is told to the backend before its end is seen; browsers, curl, Python's requests, Node and Go send one |
+| DELETE of a bucket's setting that MinIO does not know, such as ` + "`?publicAccessBlock`" + ` | 501 NotImplemented | MinIO passes over it and deletes the bucket, when that is empty |
 | any setting of a bucket that is a part of another (` + "`prefix`" + ` in the file) | 501 NotImplemented | it would be the setting of all beside it |
 | analytics, inventory, logging, policy and replication of a bucket with another name at its backend | 501 NotImplemented | these documents name buckets, and the names there are others |
 

@@ -268,15 +268,16 @@ func bucketSettings() []Operation {
 				Action: gateway.Manage, Params: []string{"continuation-token"}, NamesBuckets: s.buckets})
 			tells = []string{s.key, "id"}
 		}
-		add := func(bit int, verb, method string, body BodyKind, effect Effect, headers []string) {
+		add := func(bit int, row Operation) {
 			if s.methods&bit != 0 {
-				rows = append(rows, Operation{Name: verb + s.name, Method: method, Level: BucketLevel, Tells: tells, Action: gateway.Manage,
-					Params: params, Body: body, Effect: effect, Headers: headers, NamesBuckets: s.buckets && verb != "Delete"})
+				row.Name += s.name
+				row.Level, row.Tells, row.Action, row.Params = BucketLevel, tells, gateway.Manage, params
+				rows = append(rows, row)
 			}
 		}
-		add(canGet, "Get", "GET", NoBody, ChangesNothing, nil)
-		add(canPut, "Put", "PUT", DocumentBody, s.effect, join(checksumHeaders, s.headers))
-		add(canDelete, "Delete", "DELETE", NoBody, ChangesNothing, nil)
+		add(canGet, Operation{Name: "Get", Method: "GET", NamesBuckets: s.buckets})
+		add(canPut, Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets})
+		add(canDelete, Operation{Name: "Delete", Method: "DELETE", handle: (*Door).deleteSetting})
 	}
 	return rows
 }
