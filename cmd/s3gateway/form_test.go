@@ -110,6 +110,28 @@ func TestAFormOutsideItsPolicyIsRefused(t *testing.T) {
 	}
 }
 
+// The line break after a form's last delimiter may be missing (RFC 2046 section
+// 5.1.1) where the form is small enough to be read to its end first; a large one
+// without it is refused, and nothing of it is stored.
+func TestTheLineBreakAfterALargeFormIsNeeded(t *testing.T) {
+	w := newWorld(t, open...)
+	send := func(key string, size int) answer {
+		full := w.postForm(`,["starts-with","$key",""]`, make([]byte, size), map[string]string{"key": key}, nil)
+		body, _ := bodyOf(t, full)
+		r := newRequest(t, "POST", full.URL.String(), strings.NewReader(strings.TrimSuffix(body, "\r\n")), "Content-Type", full.Header.Get("Content-Type"))
+		return do(t, r)
+	}
+	got := send("large", 70000)
+	got.isS3Error(t, 400, "MalformedPOSTRequest")
+	w.unchanged()
+	if got := send("small", 60000); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if read := w.signed("GET", "small"); len(read.body) != 60000 {
+		t.Errorf("%d bytes", len(read.body))
+	}
+}
+
 // TestFormFieldsThatAreNoHeadersAreRefused: a field holds any bytes, and a
 // condition such as starts-with covers them.
 func TestFormFieldsThatAreNoHeadersAreRefused(t *testing.T) {
