@@ -27,8 +27,9 @@ import (
 	"time"
 )
 
-// The bounds of what is drained for one refused request. A client that sends
-// more, or more slowly, may lose the answer.
+// The bounds of what is drained for one refused request: MaxBytes as fast as they
+// come, and then little, until MaxTime is over. A client that sends longer may
+// lose the answer.
 const (
 	MaxBytes = 8 << 20
 	MaxTime  = 2 * time.Second
@@ -36,6 +37,8 @@ const (
 	// never asked, may show that it does not wait: RFC 9110 section 10.1.1 lets
 	// it send at any time, and Go's does so at once.
 	awaitTime = 200 * time.Millisecond
+	// What is read behind MaxBytes: so much in so long.
+	lingerBytes, lingerPause = 64 << 10, 50 * time.Millisecond
 )
 
 // serverDrains is what net/http itself reads of a body behind a handler; a
@@ -88,7 +91,23 @@ func Body(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer interrupt(rc, MaxTime)()
-	_, _ = io.CopyN(io.Discard, source(r), MaxBytes)
+	if _, err := io.CopyN(io.Discard, source(r), MaxBytes); err == nil {
+		linger(source(r))
+	}
+}
+
+// linger goes on reading, slowly, until the client stops or MaxTime is over. One
+// that still sends is held up by a full window, and reads the answer meanwhile; a
+// close would reset it, and what it had not read yet would be lost.
+func linger(body io.Reader) {
+	pause := time.NewTicker(lingerPause)
+	defer pause.Stop()
+	for {
+		if _, err := io.CopyN(io.Discard, body, lingerBytes); err != nil {
+			return
+		}
+		<-pause.C
+	}
 }
 
 // sends reports whether a client that said it would wait sends its body all the
