@@ -2,12 +2,11 @@ package backend
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"sync/atomic"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/counted"
 )
 
 // noted leaves in the record of a request that the backend may have changed
@@ -16,14 +15,15 @@ type noted struct{ next http.RoundTripper }
 
 // RoundTrip passes the request on.
 func (n noted) RoundTrip(r *http.Request) (*http.Response, error) {
-	out, body := r, (*countedBody)(nil)
+	out, body := r, (*counted.Body)(nil)
 	if r.Body != nil && r.Body != http.NoBody {
-		body = &countedBody{ReadCloser: r.Body}
+		body = &counted.Body{ReadCloser: r.Body}
 		out = r.WithContext(r.Context()) // a round tripper leaves its request as it is
 		out.Body = body
 	}
 	resp, err := n.next.RoundTrip(out)
-	if mayHaveChanged(resp, err) && (resp != nil || body == nil || body.read.Load() >= r.ContentLength) {
+	// Of a body that was not sent whole a store keeps nothing.
+	if mayHaveChanged(resp, err) && (resp != nil || body == nil || body.Bytes() >= r.ContentLength) {
 		gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Begun = true })
 	}
 	return resp, err
@@ -41,18 +41,4 @@ func mayHaveChanged(resp *http.Response, err error) bool {
 		return false
 	}
 	return resp.StatusCode < http.StatusMultipleChoices || resp.StatusCode >= http.StatusInternalServerError
-}
-
-// countedBody counts what was taken of a body: of one that was not sent whole a
-// store keeps nothing.
-type countedBody struct {
-	io.ReadCloser
-	read atomic.Int64
-}
-
-// Read reads the body.
-func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.read.Add(int64(n))
-	return n, err
 }

@@ -46,7 +46,8 @@ type Validity struct {
 	Disabled bool
 }
 
-func (v Validity) at(now time.Time) bool {
+// At reports whether the key is known at a moment.
+func (v Validity) At(now time.Time) bool {
 	return !v.Disabled && (v.Expires.IsZero() || now.Before(v.Expires))
 }
 
@@ -188,7 +189,7 @@ func (c *Callers) known(v Validity) bool {
 	if c.now != nil {
 		now = c.now()
 	}
-	return v.at(now)
+	return v.At(now)
 }
 
 // exists reports whether a caller has a key that is known at this moment, or

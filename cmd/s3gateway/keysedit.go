@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/policy"
 )
 
 // storedKey is a key of the file as it is shown.
@@ -49,7 +50,7 @@ func (k storedKey) state(now time.Time) string {
 	switch {
 	case k.disabled:
 		return "disabled"
-	case !k.expires.IsZero() && !now.Before(k.expires):
+	case !(policy.Validity{Expires: k.expires}).At(now):
 		return "expired"
 	}
 	return stateInUse

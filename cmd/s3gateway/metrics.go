@@ -2,10 +2,8 @@ package main
 
 import (
 	"cmp"
-	"io"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/counted"
 )
 
 // metrics are what /metrics shows. Labels have few values: no key, no address,
@@ -73,7 +72,7 @@ func (m *metrics) count(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &countedBody{ReadCloser: r.Body}
+		body := &counted.Body{ReadCloser: r.Body}
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = body
 		}
@@ -86,7 +85,7 @@ func (m *metrics) count(next http.Handler) http.Handler {
 				status = statusClientGone
 			}
 			f := gateway.RecordFrom(r.Context()).Snapshot()
-			m.observe(f, status, body.n.Load(), seen.bytes, time.Since(began))
+			m.observe(f, status, body.Bytes(), seen.bytes, time.Since(began))
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -111,18 +110,4 @@ func (m *metrics) observe(f gateway.Fields, status int, in, out int64, took time
 		code = "Other" // a backend's own: it may have any name
 	}
 	m.refusals.WithLabelValues(door, string(code)).Inc()
-}
-
-// countedBody counts the bytes of a request's body. The transport may still
-// read it when the request is over.
-type countedBody struct {
-	io.ReadCloser
-	n atomic.Int64
-}
-
-// Read counts what was read.
-func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.n.Add(int64(n))
-	return n, err
 }
