@@ -39,29 +39,30 @@ func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTr
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return next.RoundTrip(r)
 	}
-	rules, q := g.Keeper.rulesFor(r.Context()), read(r, bucket, key)
-	resp, err := g.within(r, rules, &q, next)
-	if resp != nil && q.late(resp) {
-		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { g.Keeper.missed(rules) }}
-	} else {
+	rules := g.Keeper.rulesFor(r.Context())
+	resp, err := g.within(r, rules, bucket, key, next)
+	if err != nil {
 		g.Keeper.missed(rules)
+		return nil, err
 	}
-	return resp, err
+	resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { g.Keeper.missed(rules) }}
+	return resp, nil
 }
 
 // within passes a request on within the quotas that held when it came.
-func (g *Guard) within(r *http.Request, rules *Rules, q *request, next http.RoundTripper) (*http.Response, error) {
+func (g *Guard) within(r *http.Request, rules *Rules, bucket, key string, next http.RoundTripper) (*http.Response, error) {
 	if rules == nil || len(rules.all) == 0 {
 		return next.RoundTrip(r)
 	}
-	resources, err := g.touched(r, rules, q)
+	q := read(r, bucket, key)
+	resources, err := g.touched(r, rules, &q)
 	if err != nil {
 		return nil, err
 	}
 	if len(resources) == 0 {
 		return next.RoundTrip(r)
 	}
-	c := &change{guard: g, request: *q, ctx: r.Context(), asked: map[string]Ticket{}}
+	c := &change{guard: g, request: q, ctx: r.Context(), asked: map[string]Ticket{}}
 	if err := c.begin(resources); err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (g *Guard) within(r *http.Request, rules *Rules, q *request, next http.Roun
 		c.end(outcome{kind: unknown})
 		return nil, err
 	}
-	if q.late(resp) {
+	if c.late(resp) {
 		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { c.end(outcome{kind: unknown}) }}
 		return resp, nil
 	}
@@ -158,15 +159,15 @@ func (q *request) outcome(resp *http.Response, incoming Usage) outcome {
 
 // late reports an answer that begins before it is known what became of the
 // request: of a copy or Complete, which a backend keeps alive with white space.
-func (q *request) late(resp *http.Response) bool {
-	switch q.kind {
+func (c *change) late(resp *http.Response) bool {
+	switch c.request.kind {
 	case copiesObject, copiesPart, completes, deletesMany:
 		return resp.StatusCode < http.StatusMultipleChoices
 	}
 	return false
 }
 
-// lateBody ends a change when the answer is over, before whoever reads it can
+// lateBody has done called when the answer is over, before whoever reads it can
 // know that it is.
 type lateBody struct {
 	io.ReadCloser

@@ -106,12 +106,7 @@ func (k *Keeper) claim(ctx context.Context, name string) (leave func(), ok bool)
 
 // reserve asks the book, and waits a moment for the first counting.
 func (k *Keeper) reserve(ctx context.Context, q *Quota, growth, most Usage) (Ticket, Over, error) {
-	t, over, err := k.ask(ctx, q.Name, growth, most)
-	if err == nil {
-		return t, over, nil
-	}
-	waiting, cancel := context.WithTimeout(ctx, k.options.Wait)
-	defer cancel()
+	var enough <-chan time.Time
 	for {
 		k.mu.Lock()
 		changed := k.changed
@@ -120,12 +115,17 @@ func (k *Keeper) reserve(ctx context.Context, q *Quota, growth, most Usage) (Tic
 		if err == nil {
 			return t, over, nil
 		}
+		if enough == nil {
+			enough = time.After(k.options.Wait)
+		}
 		k.poke()
 		select {
 		case <-changed:
-		case <-waiting.Done():
-			return Ticket{}, Fits, errAwait(q, k.failure(q.Name))
+			continue
+		case <-enough:
+		case <-ctx.Done():
 		}
+		return Ticket{}, Fits, errAwait(q, k.failure(q.Name))
 	}
 }
 
