@@ -10,6 +10,7 @@ four tools against gateways with the default policy.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import os
 import shutil
 import signal
@@ -60,6 +61,12 @@ def build_go(folder):
     return folder
 
 
+def end(process):
+    """End a client and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run_client(command, target, folder, running):
     """The client's results; what it says beside them becomes a failed case."""
     home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
@@ -74,9 +81,12 @@ def run_client(command, target, folder, running):
     try:
         out, err = process.communicate(timeout=CLIENT_SECONDS)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        end(process)
         out, err = process.communicate()
         err += f"\nended after {CLIENT_SECONDS} s"
+    except BaseException:
+        end(process)
+        raise
     finally:
         del running[process.pid]
     results = [Result(*line.split("\t", 2)) for line in out.splitlines() if line.count("\t") == 2]
@@ -125,8 +135,8 @@ def run_all(chosen, targets, folder, jobs):
                 print_client(client, target, results, seconds)
         except BaseException:  # an interrupt comes to this thread alone
             pool.shutdown(wait=False, cancel_futures=True)
-            for pid in list(running):
-                os.killpg(pid, signal.SIGKILL)
+            for process in list(running.values()):
+                end(process)
             raise
     return table
 
