@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 func TestMain(m *testing.M) {
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // log is read while Run writes it.
-type log struct{ testbed.Buffer }
+type log struct{ testlog.Buffer }
 
 func (l *log) count(text string) int { return strings.Count(l.String(), text) }
 

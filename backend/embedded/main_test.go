@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 const parentMode = "hold-a-store"
@@ -58,28 +58,10 @@ func holdStore(dir string) int {
 	select {}
 }
 
-// journal is a log that tests read while it is written.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.String()
-}
-
 // start runs a store in dir for the test.
 func start(t *testing.T, dir string, change ...func(*Options)) *Store {
 	t.Helper()
-	j := &journal{}
+	j := &testlog.Buffer{}
 	o := Options{Dir: dir, Bucket: "files", Log: zerolog.New(j)}
 	for _, c := range change {
 		c(&o)

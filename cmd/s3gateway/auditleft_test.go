@@ -6,10 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,13 +18,14 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 // slowStore stands before a store and keeps back the answers to changes, once the
 // store has given them: held gets each. Without fate it never gives them; with one
 // it answers so.
 type slowStore struct {
-	testbed.Store
+	*testbed.Store
 	held chan int
 	fate atomic.Int64 // a status in place of the store's, 0 for none
 	slow atomic.Bool
@@ -34,38 +33,41 @@ type slowStore struct {
 
 func newSlowStore(t *testing.T, real *testbed.Store) *slowStore {
 	t.Helper()
-	wire := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		if real.Socket != "" {
-			network, address = "unix", real.Socket
+	s := &slowStore{held: make(chan int, 100)}
+	s.Store = real.Front(t, func(pass http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet || r.Method == http.MethodHead || !s.slow.Load() {
+				pass.ServeHTTP(w, r)
+				return
+			}
+			kept := httptest.NewRecorder()
+			pass.ServeHTTP(kept, r.WithContext(context.WithoutCancel(r.Context())))
+			s.held <- kept.Code
+			if status := s.fate.Load(); status != 0 {
+				w.WriteHeader(int(status))
+				return
+			}
+			<-r.Context().Done()
 		}
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}}
-	forward := &httputil.ReverseProxy{Transport: wire, Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(real.Endpoint)
-		r.Out.Host = r.In.Host
-	}}
-	s := &slowStore{Store: *real, held: make(chan int, 100)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead || !s.slow.Load() {
-			forward.ServeHTTP(w, r)
-			return
-		}
-		gone := r.Context().Done()
-		kept := httptest.NewRecorder()
-		forward.ServeHTTP(kept, r.WithContext(context.WithoutCancel(r.Context())))
-		s.held <- kept.Code
-		if status := s.fate.Load(); status != 0 {
-			w.WriteHeader(int(status))
-			return
-		}
-		<-gone
-	}))
-	t.Cleanup(wire.CloseIdleConnections)
-	t.Cleanup(server.Close)
-	at := *real.Endpoint
-	at.Scheme, at.Host = "http", server.Listener.Addr().String()
-	s.Endpoint, s.Socket = &at, ""
+	})
 	return s
+}
+
+// hangUp sends a request, and leaves when the store has answered it.
+func (s *slowStore) hangUp(t *testing.T, r *http.Request) {
+	t.Helper()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	go func() {
+		if status := <-s.held; status >= 300 {
+			t.Errorf("the store answered %d", status)
+		}
+		leave()
+	}()
+	if resp, err := transport().RoundTrip(r.WithContext(ctx)); err == nil {
+		resp.Body.Close()
+		t.Errorf("answered with %d though nobody waited", resp.StatusCode)
+	}
 }
 
 // Whoever hangs up after the store made a change, and before it is told, leaves a
@@ -76,7 +78,7 @@ func TestTheAuditLogOfChangesWithoutAnAnswer(t *testing.T) {
 	bucket := real.Bucket(t)
 	store := newSlowStore(t, real)
 	file := yamlFile(t, strings.ReplaceAll(auditedFile, "BUCKET", bucket))
-	w := newWorldOn(t, &store.Store, bucket, append(append([]string{}, open...), file)...)
+	w := newWorldOn(t, store.Store, bucket, append(append([]string{}, open...), file)...)
 	partner := aws.Credentials{AccessKeyID: partnerID, SecretAccessKey: partnerSecret}
 	picture := string(png(500))
 	s3 := func(method, path, body string, headers ...string) *http.Request {
@@ -116,21 +118,7 @@ func TestTheAuditLogOfChangesWithoutAnAnswer(t *testing.T) {
 	store.slow.Store(true)
 	for _, c := range requests {
 		t.Run(c.name, func(t *testing.T) {
-			ctx, hangUp := context.WithCancel(t.Context())
-			defer hangUp()
-			go func() {
-				if status := <-store.held; status >= 300 {
-					t.Errorf("the store answered %d", status)
-				}
-				hangUp()
-			}()
-			r := c.request().WithContext(ctx)
-			got := w.auditOf(func() {
-				if resp, err := transport().RoundTrip(r); err == nil {
-					resp.Body.Close()
-					t.Errorf("answered with %d though nobody waited", resp.StatusCode)
-				}
-			})
+			got := w.auditOf(func() { store.hangUp(t, c.request()) })
 			if said := strings.Join(outcomes(got), "\n"); said != strings.Join(c.want, "\n") {
 				t.Errorf("left\n%s\nwant\n%s", said, strings.Join(c.want, "\n"))
 			}
@@ -214,7 +202,7 @@ func TestTheAuditLogOfRequestsThatFail(t *testing.T) {
 		{"a stored answer without an error", 404, nil, true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var log testbed.Buffer
+			var log testlog.Buffer
 			audit(zerolog.New(&log), c.status, gateway.Fields{Action: gateway.Write, Key: "k", Err: c.err, Begun: c.begun})
 			var got audited
 			if text := log.String(); text != "" {

@@ -243,11 +243,10 @@ func (d *differential) compare(a asked) {
 	passes := func(s int) bool { return s < 400 }
 	if passes(was.status) {
 		d.direct++
-		switch {
-		case passes(got.status):
+		if passes(got.status) {
 			d.through++
 			d.same(a, was, got)
-		default:
+		} else {
 			d.onPurpose(a, was, got)
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 func TestMain(m *testing.M) {
@@ -45,7 +46,7 @@ type world struct {
 	store  *testbed.Store
 	bucket string
 	clock  *clock
-	log    *testbed.Buffer
+	log    *testlog.Buffer
 	before map[string]testbed.ObjectInfo
 	app    *app
 	// load reads the configuration again.
@@ -105,7 +106,7 @@ func yamlFile(t *testing.T, content string) string {
 // newWorldOn is newWorld over a bucket that there is.
 func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
 	t.Helper()
-	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &testbed.Buffer{}}
+	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &testlog.Buffer{}}
 	options := config.Options{Dir: t.TempDir(), Environ: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
 		"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret,

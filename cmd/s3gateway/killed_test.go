@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 // gatewayProcess makes the test binary be the gateway.
@@ -25,42 +25,33 @@ const gatewayProcess = "gateway-process"
 // holding stands before a store. It stops the first CompleteMultipartUpload,
 // before it is passed on or behind it, and never answers.
 type holding struct {
-	*httptest.Server
+	*testbed.Store
 	reached chan struct{}
 }
 
 func hold(t *testing.T, store *testbed.Store, passOn bool) holding {
 	t.Helper()
 	h := holding{reached: make(chan struct{})}
-	var dialer net.Dialer
-	transport := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		if store.Socket != "" {
-			network, address = "unix", store.Socket
-		}
-		return dialer.DialContext(ctx, network, address)
-	}}
-	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(store.Endpoint)
-		r.Out.Host = r.In.Host // it is signed
-	}}
 	var once sync.Once
 	end := make(chan struct{})
-	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		held := false
-		if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") {
-			once.Do(func() { held = true })
+	h.Store = store.Front(t, func(pass http.Handler) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			held := false
+			if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") {
+				once.Do(func() { held = true })
+			}
+			if held && passOn {
+				pass.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			if held {
+				close(h.reached)
+				<-end
+				return
+			}
+			pass.ServeHTTP(w, r)
 		}
-		if held && passOn {
-			proxy.ServeHTTP(httptest.NewRecorder(), r)
-		}
-		if held {
-			close(h.reached)
-			<-end
-			return
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(func() { close(end); h.Close(); transport.CloseIdleConnections() })
+	})
+	t.Cleanup(func() { close(end) })
 	return h
 }
 
@@ -72,7 +63,7 @@ func startProcess(t *testing.T, settings ...string) (*exec.Cmd, *http.Transport)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket, said := filepath.Join(dir, "s"), &testbed.Buffer{}
+	socket, said := filepath.Join(dir, "s"), &testlog.Buffer{}
 	cmd := exec.Command(os.Args[0], gatewayProcess)
 	cmd.Dir, cmd.Stderr = dir, said
 	cmd.Env = append(settings, "LISTEN_ADDR=unix:"+socket, "ADMIN_ADDR=off", "HOME="+dir)
@@ -109,7 +100,7 @@ func TestAnUploadOutlivesAKillBeforeItsEnd(t *testing.T) {
 			store := testbed.Open(t)
 			bucket := store.Bucket(t)
 			before := hold(t, store, passOn)
-			settings := append([]string{"S3_ENABLED=true", "S3_BUCKET_NAME=" + bucket, "S3_ENDPOINT_URL=" + before.URL, "S3_REGION=" + store.Region,
+			settings := append([]string{"S3_ENABLED=true", "S3_BUCKET_NAME=" + bucket, "S3_ENDPOINT_URL=" + before.Endpoint.String(), "S3_REGION=" + store.Region,
 				"S3_ACCESS_KEY_ID=" + store.AccessKeyID, "S3_SECRET_ACCESS_KEY=" + store.SecretAccessKey,
 				"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret}, open...)
 			process, client := startProcess(t, settings...)

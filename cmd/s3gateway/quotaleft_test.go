@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"net/http"
 	"testing"
 
 	"github.com/codeguardians/s3gateway/internal/testbed"
@@ -15,31 +13,21 @@ func TestQuotasCountWhatNobodyWasToldOf(t *testing.T) {
 	real := testbed.Open(t)
 	bucket := real.Bucket(t)
 	store := newSlowStore(t, real)
-	w := newWorldOn(t, &store.Store, bucket, append([]string{"QUOTA_BYTES=1000"}, open...)...)
+	w := newWorldOn(t, store.Store, bucket, append([]string{"QUOTA_BYTES=1000"}, open...)...)
 	w.used("QUOTA_BYTES")
-	hangUp := func(r *http.Request) {
-		t.Helper()
-		ctx, gone := context.WithCancel(t.Context())
-		defer gone()
-		go func() { <-store.held; gone() }()
-		if resp, err := transport().RoundTrip(r.WithContext(ctx)); err == nil {
-			resp.Body.Close()
-			t.Errorf("answered with %d though nobody waited", resp.StatusCode)
-		}
-	}
 	counts := func(bytes, objects int64) {
 		t.Helper()
 		eventually(t, "what is there is counted", func() bool { return w.used("QUOTA_BYTES") == quota.Usage{Bytes: bytes, Objects: objects} })
 	}
 	store.slow.Store(true)
-	hangUp(w.signedPut("a", make([]byte, 600)))
+	store.hangUp(t, w.signedPut("a", make([]byte, 600)))
 	counts(600, 1)
-	hangUp(w.signedPut("a", make([]byte, 700)))
+	store.hangUp(t, w.signedPut("a", make([]byte, 700)))
 	counts(700, 1)
 	do(t, w.signedPut("b", make([]byte, 301))).isS3Error(t, 507, "QuotaExceeded")
 	remove := newRequest(t, "DELETE", w.url+"/"+w.bucket+"/a", nil)
 	sign(t, remove, hexSHA256(nil), testSecret, w.clock.Now())
-	hangUp(remove)
+	store.hangUp(t, remove)
 	counts(0, 0)
 	store.fate.Store(500)
 	if a := do(t, w.signedPut("b", make([]byte, 301))); a.status != 500 {

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 // started is a whole gateway process, but for the process.
 type started struct {
 	url    string
-	stderr *testbed.Buffer
+	stderr *testlog.Buffer
 	stop   context.CancelFunc
 	code   chan int
 	// hangups ask it to read its configuration again.
@@ -28,7 +28,7 @@ type started struct {
 func start(t *testing.T, dir string, environ []string, args ...string) *started {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &started{stderr: &testbed.Buffer{}, stop: cancel, code: make(chan int, 1), hangups: make(chan os.Signal, 1)}
+	s := &started{stderr: &testlog.Buffer{}, stop: cancel, code: make(chan int, 1), hangups: make(chan os.Signal, 1)}
 	up := make(chan []string, 1)
 	environ = append([]string{"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "DATA_DIR=" + dir}, environ...)
 	go func() {

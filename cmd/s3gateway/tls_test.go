@@ -25,7 +25,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/codeguardians/s3gateway/config"
-	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 func TestS3OverHTTP2(t *testing.T) {
@@ -280,7 +280,7 @@ func TestCertificatesThatCannotBeStartedWith(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, command := range []string{"serve", "doctor"} {
-				s := &testbed.Buffer{}
+				s := &testlog.Buffer{}
 				environ := append([]string{"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "DATA_DIR=" + t.TempDir()}, c.environ...)
 				code := run(t.Context(), process{args: []string{command}, environ: environ, stdout: s, stderr: s})
 				if code != exitSettings || !strings.Contains(s.String(), c.want) || strings.Contains(s.String(), "BEGIN") {

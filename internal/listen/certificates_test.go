@@ -14,7 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 // secured is a TLS server over files in a folder.
@@ -24,7 +24,7 @@ type secured struct {
 	ca   *authority
 	mu   sync.Mutex
 	now  time.Time
-	log  testbed.Buffer
+	log  testlog.Buffer
 	addr string
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/codeguardians/s3gateway/internal/testbed"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 // v2 is a header of version 2, written by hand.
@@ -50,7 +50,7 @@ const (
 )
 
 // seen serves one address and answers what it takes the client for.
-func seen(t *testing.T, trusted ...string) (address string, log *testbed.Buffer) {
+func seen(t *testing.T, trusted ...string) (address string, log *testlog.Buffer) {
 	t.Helper()
 	l, err := Bind("127.0.0.1:0")
 	if err != nil {
@@ -60,7 +60,7 @@ func seen(t *testing.T, trusted ...string) (address string, log *testbed.Buffer)
 	for _, n := range trusted {
 		networks = append(networks, netip.MustParsePrefix(n))
 	}
-	log = &testbed.Buffer{}
+	log = &testlog.Buffer{}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		fmt.Fprintf(w, "%s on %s %s", r.RemoteAddr, own.Network(), own)

@@ -1,4 +1,5 @@
-package testbed
+// Package testlog is for the logs of tests.
+package testlog
 
 import (
 	"bytes"
