@@ -61,8 +61,9 @@ func TestASilentBackendKeepsNoClientWaiting(t *testing.T) {
 // A client that leaves meanwhile ends the request at the backend.
 func TestAClientThatLeavesWhileTheBackendIsSilent(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.door.KeepAlive = time.Millisecond })
-	left := make(chan bool)
+	asked, left := make(chan bool), make(chan bool)
 	r.backend.answers(func(_ http.ResponseWriter, q *http.Request, _ seen) {
+		close(asked)
 		<-q.Context().Done()
 		close(left)
 	})
@@ -70,6 +71,7 @@ func TestAClientThatLeavesWhileTheBackendIsSilent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-asked // the answer may begin before the backend has the request
 	resp.Body.Close()
 	select {
 	case <-left:
