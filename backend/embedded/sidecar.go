@@ -3,13 +3,20 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
 )
 
 // sidecar keeps metadata in files. It is the store's own sidecar with its names
@@ -90,4 +97,29 @@ func (s sidecar) DeleteAttributes(bucket, object string) error {
 func (s sidecar) RenameObject(bucket, oldObject, newObject string) error {
 	tree, bucket := s.place(bucket)
 	return tree.RenameObject(bucket, safeNames(oldObject), safeNames(newObject))
+}
+
+// besideFiles is a store with its metadata in a sidecar. It writes the metadata of
+// a multipart upload over that of the version which the upload replaces, before
+// it keeps that one, or without keeping it: so such an upload is refused.
+type besideFiles struct{ backend.Backend }
+
+// CompleteMultipartUpload replaces no version.
+func (s besideFiles) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
+	there, err := s.HeadObject(ctx, &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	if err == nil {
+		if version := aws.ToString(there.VersionId); version != "" && version != nullVersion {
+			return s3response.CompleteMultipartUploadResult{}, "", errReplacesVersion(version)
+		}
+	}
+	return s.Backend.CompleteMultipartUpload(ctx, in)
+}
+
+func errReplacesVersion(version string) error {
+	return s3err.APIError{
+		Code: "NotImplemented",
+		Description: "On a file system without extended attributes the embedded store cannot keep version " + version +
+			" of this object when a multipart upload replaces it. Please store the object in one request, or under another key.",
+		HTTPStatusCode: http.StatusNotImplemented,
+	}
 }

@@ -250,11 +250,7 @@ func TestVersioning(t *testing.T) {
 			s := start(t, dataDir(t), func(o *Options) { o.Metadata = form })
 			c := client(t, s)
 			bucket := aws.String("files")
-			_, err := c.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: bucket,
-				VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
 			put(t, c, "k", "one")
 			put(t, c, "k", "two")
 			wantObject(t, c, "k", "two")

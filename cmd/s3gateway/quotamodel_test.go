@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -211,8 +212,7 @@ func TestWhatIsCountedIsWhatIsStored(t *testing.T) {
 			if versioning != "" {
 				setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
 			}
-			seed := uint64(time.Now().UnixNano())
-			t.Logf("seed %d", seed)
+			seed := stepsSeed(t)
 			m := &quotaModel{random: rand.New(rand.NewPCG(seed, 0)), world: newWorldOn(t, store, bucket, append(open, "QUOTA_BYTES=1MB")...)}
 			if versioning == types.BucketVersioningStatusSuspended {
 				// Old versions of its time with versions are there as well.
@@ -230,6 +230,17 @@ func TestWhatIsCountedIsWhatIsStored(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stepsSeed is another one each time, or the one to be seen again.
+func stepsSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv("S3GATEWAY_TEST_SEED"), 10, 64)
+	if err != nil {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("the same steps again: S3GATEWAY_TEST_SEED=%d", seed)
+	return seed
 }
 
 func setVersioning(t *testing.T, store *testbed.Store, bucket string, status types.BucketVersioningStatus) {
