@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write golden files and generated pages 
 // go stale.
 func TestCompatibilityPageIsMadeFromTheTable(t *testing.T) {
 	const path = "../docs/s3-compatibility.md"
-	want := compatibilityPage()
+	want := compatibilityPage(t)
 	have, err := os.ReadFile(path)
 	if err == nil && bytes.Equal(have, want) {
 		return
@@ -29,14 +29,35 @@ func TestCompatibilityPageIsMadeFromTheTable(t *testing.T) {
 	}
 }
 
-func compatibilityPage() []byte {
+// outcomes are what each store answers to each operation: the columns of
+// testdata/operations.tsv, which package cmd/s3gateway measures.
+func outcomes(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("../testdata/operations.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		of[fields[0]] = fields[1:]
+	}
+	return of
+}
+
+func compatibilityPage(t *testing.T) []byte {
+	t.Helper()
 	var b bytes.Buffer
-	b.WriteString("# S3 operations\n\nMade from the operation table (`proxy/operations.go`) by `go test ./proxy -run Compatibility -update`.\n\n" +
-		"**Served** operations are understood here: their bodies, sources or answers are read, judged or written anew. " +
-		"**Forwarded** ones are authorised and signed anew, and the backend answers; what it does not know, it refuses, and its refusal passes. " +
-		"Every other request is refused with NotImplemented.\n\n" +
-		"Action is what a caller must be granted; `manage` is also needed for canned ACLs other than private and bucket-owner-full-control, grants, object lock and website redirects.\n\n" +
-		"| operation | request | action | here |\n|---|---|---|---|\n")
+	b.WriteString("# S3 operations\n\nMade from the operation table (`proxy/operations.go`) by `go test ./proxy -run Compatibility -update`, " +
+		"and from what a test saw MinIO and the local store answer to each through the gateway (`go test ./cmd/s3gateway -run Documented`).\n\n" +
+		"**Works**: the gateway understands the operation: its body, source or answer is read, judged or written anew. " +
+		"**Passes through**: it is authorised and signed anew, and the backend answers. " +
+		"What a backend does not know, it refuses, and its refusal passes. " +
+		"Every request that is not in the table is **refused** with 501 NotImplemented.\n\n" +
+		"Action is what a caller must be granted; `manage` is also needed for canned ACLs other than private and bucket-owner-full-control, grants, object lock and website redirects. " +
+		"The last two columns say what came of a plain request of each: on MinIO, and on the local store.\n\n" +
+		"| operation | request | action | here | on MinIO | on the local store |\n|---|---|---|---|---|---|\n")
+	seen := outcomes(t)
 	rows := operations()
 	slices.SortFunc(rows, func(a, b Operation) int {
 		if a.Level != b.Level {
@@ -45,19 +66,31 @@ func compatibilityPage() []byte {
 		return strings.Compare(a.Name, b.Name)
 	})
 	for _, op := range rows {
-		how := "forwarded"
+		how := "passes through"
 		if op.handle != nil || op.Body != NoBody || op.Cached {
-			how = "served"
+			how = "works"
 		}
 		action := string(op.Action)
 		if op.VersionAction != "" {
 			action += ", by version " + string(op.VersionAction)
 		}
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", op.Name, requestLine(op), action, how)
+		on := seen[op.Name]
+		if len(on) != 2 {
+			t.Fatalf("testdata/operations.tsv says nothing of %s: go test ./cmd/s3gateway -run Documented -update, on both stores", op.Name)
+		}
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s |\n", op.Name, requestLine(op), action, how, refusedOr(on[0]), refusedOr(on[1]))
 	}
 	fmt.Fprintf(&b, "\n%d operations.\n", len(rows))
 	b.WriteString(differences)
 	return b.Bytes()
+}
+
+// refusedOr says that an outcome is a refusal, unless it is none.
+func refusedOr(outcome string) string {
+	if outcome == "works" {
+		return outcome
+	}
+	return "refused: " + outcome
 }
 
 func requestLine(op Operation) string {
@@ -101,4 +134,17 @@ What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway'
 carry S3's words where MinIO has its own; browsers get Access-Control-Allow-Credentials from CORS_ALLOWED_ORIGINS only, and
 an OPTIONS that is no preflight gets 400 or 403, as on AWS; a form without a
 Content-Type stores binary/octet-stream, as a PUT does.
+
+## What the local store refuses
+
+It keeps objects as files, so it holds less than S3. What it would overlook or lose is refused, never dropped:
+
+| request | answer |
+|---|---|
+| a key with an empty, ` + "`.` or `..`" + ` segment, or a first segment ` + "`.sgwtmp`" + ` | 400 InvalidArgument |
+| a key with a segment of more than 255 bytes | 400 KeyTooLongError |
+| a key that is a folder of another, or the other way round | 409 |
+| encryption, storage classes, ACLs, website redirects, metadata beyond 2 KiB | refused, with what to leave out |
+| on a file system without extended attributes, a multipart upload that would replace a version | 501 NotImplemented |
+| an operation that the table refuses there | as it says |
 `

@@ -10,7 +10,7 @@ import (
 	"github.com/codeguardians/s3gateway/config"
 )
 
-var update = flag.Bool("update", false, "write the generated parts of README.md anew")
+var update = flag.Bool("update", false, "write the generated parts of README.md and testdata anew")
 
 // The table of settings in the README is made from the one in the code.
 func TestReadmeListsEverySetting(t *testing.T) {
