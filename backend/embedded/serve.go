@@ -59,12 +59,12 @@ func serve(ctx context.Context, cfg childConfig) error {
 // openStore gives the store with its metadata in the form that cfg says.
 func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error) {
 	if cfg.Sidecar == "" {
-		store, err := posix.New(cfg.Buckets, roomForParts{}, options)
+		store, err := posix.New(cfg.Buckets, timed{roomForParts{}}, options)
 		return fitted{Posix: store, scratch: cfg.Versions}, err
 	}
 	metadata, err := newSidecar(cfg.Sidecar, cfg.Versions)
 	if err != nil {
 		return nil, err
 	}
-	return posix.New(cfg.Buckets, metadata, options)
+	return posix.New(cfg.Buckets, timed{metadata}, options)
 }
