@@ -35,7 +35,7 @@ test-clients: build minio ## real S3 clients directly and through the gateway, o
 test-large: build ## a file of 5 GiB by each way of the upload API, with peak memory (needs 16 GB of disk)
 	@tests/large/run.py --gateway $(BIN)
 
-test-conformance: build minio ## public S3 suites directly and through the gateway (five minutes)
+test-conformance: build minio ## public S3 suites directly and through the gateway (ten minutes)
 	@tests/conformance/run.py --gateway $(BIN) --minio $(MINIO)
 
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)

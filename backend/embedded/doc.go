@@ -54,13 +54,15 @@
 //
 // # What is mended here
 //
-// Five things that versitygw 1.8.0 does by itself would break promises of the
+// Six things that versitygw 1.8.0 does by itself would break promises of the
 // gateway: it stores a body that is cut short as if it were whole (whole.go); it
 // refuses tags that do not fit after the object is visible (room.go); its
 // sidecar lets keys with a segment "meta" take the place of metadata
 // (sidecar.go); a delete may come between a conditional write's look at its
 // condition and its end (exclusive.go); it closes the connection on a body that
-// it refuses unread, and the refusal is lost (whole.go). Each has a test that fails without its
+// it refuses unread, and the refusal is lost (whole.go); a version gets another
+// Last-Modified when it is replaced or made the current one again, and a delete
+// marker that of the object (times.go). Each has a test that fails without its
 // remedy.
 //
 // # What it cannot hold

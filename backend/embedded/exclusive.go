@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -26,15 +27,17 @@ import (
 // that it never saw.
 type exclusive struct {
 	backend.Backend
-	buckets string    // folder of the buckets, where the store has its locks
-	turns   [256]turn // so that each lock has one waiter, and not a thread for each request
+	metadata meta.MetadataStorer
+	versions string    // folder of the versions
+	buckets  string    // folder of the buckets, where the store has its locks
+	turns    [256]turn // so that each lock has one waiter, and not a thread for each request
 }
 
 // turn is a mutex that a context can leave.
 type turn chan struct{}
 
-func newExclusive(store backend.Backend, buckets string) *exclusive {
-	s := &exclusive{Backend: store, buckets: buckets}
+func newExclusive(store backend.Backend, cfg childConfig, metadata meta.MetadataStorer) *exclusive {
+	s := &exclusive{Backend: store, metadata: metadata, versions: cfg.Versions, buckets: cfg.Buckets}
 	for i := range s.turns {
 		s.turns[i] = make(turn, 1)
 	}
@@ -48,6 +51,9 @@ func (s *exclusive) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) 
 		return nil, err
 	}
 	defer unlock()
+	if out, done, err := s.stepBack(in); done || err != nil {
+		return out, err
+	}
 	return s.Backend.DeleteObject(ctx, in)
 }
 
@@ -60,7 +66,7 @@ func (s *exclusive) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput
 		if err != nil {
 			return all, err
 		}
-		result, err := s.Backend.DeleteObjects(ctx, &one)
+		result, err := s.deleteOne(ctx, &one, o)
 		unlock()
 		if err != nil {
 			return all, err
@@ -68,6 +74,21 @@ func (s *exclusive) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput
 		all.Deleted, all.Error = append(all.Deleted, result.Deleted...), append(all.Error, result.Error...)
 	}
 	return all, nil
+}
+
+func (s *exclusive) deleteOne(ctx context.Context, in *s3.DeleteObjectsInput, o types.ObjectIdentifier) (s3response.DeleteResult, error) {
+	out, done, err := s.stepBack(&s3.DeleteObjectInput{Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId})
+	switch {
+	case err != nil:
+		return s3response.DeleteResult{}, err
+	case !done:
+		return s.Backend.DeleteObjects(ctx, in)
+	}
+	deleted := types.DeletedObject{Key: o.Key, VersionId: o.VersionId, DeleteMarker: out.DeleteMarker}
+	if aws.ToBool(out.DeleteMarker) {
+		deleted.DeleteMarkerVersionId = o.VersionId
+	}
+	return s3response.DeleteResult{Deleted: []types.DeletedObject{deleted}}, nil
 }
 
 // CopyObject of an object onto itself changes its metadata in place. Any other

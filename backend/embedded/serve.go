@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
@@ -41,7 +42,7 @@ func serve(ctx context.Context, cfg childConfig) error {
 	if err != nil {
 		return err
 	}
-	return embedgw.RunVersityGW(ctx, identified{dated{newExclusive(store, cfg.Buckets)}}, &embedgw.Config{
+	return embedgw.RunVersityGW(ctx, identified{dated{store}}, &embedgw.Config{
 		RootUserAccess:    cfg.AccessKeyID,
 		RootUserSecret:    cfg.SecretAccessKey,
 		Region:            cfg.Region,
@@ -58,14 +59,21 @@ func serve(ctx context.Context, cfg childConfig) error {
 
 // openStore gives the store with its metadata in the form that cfg says.
 func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error) {
-	if cfg.Sidecar == "" {
-		store, err := posix.New(cfg.Buckets, versionsKept{dir: cfg.Versions}, options)
-		return fitted{Posix: store, scratch: cfg.Versions}, err
+	var metadata meta.MetadataStorer = timed{versionsKept{dir: cfg.Versions}}
+	if cfg.Sidecar != "" {
+		files, err := newSidecar(cfg.Sidecar, cfg.Versions)
+		if err != nil {
+			return nil, err
+		}
+		metadata = timed{files}
 	}
-	metadata, err := newSidecar(cfg.Sidecar, cfg.Versions)
+	store, err := posix.New(cfg.Buckets, metadata, options)
 	if err != nil {
 		return nil, err
 	}
-	store, err := posix.New(cfg.Buckets, metadata, options)
-	return besideFiles{store}, err
+	own := newExclusive(fitted{Posix: store, scratch: cfg.Versions}, cfg, metadata)
+	if cfg.Sidecar != "" {
+		own.Backend = besideFiles{store}
+	}
+	return own, nil
 }

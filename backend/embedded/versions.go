@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 )
 
@@ -17,6 +20,7 @@ import (
 // backend/posix/posix.go). A release that calls them otherwise fails the tests.
 const (
 	versionAttribute    = "version-id"
+	etagAttribute       = "etag"
 	versioningAttribute = "versioning" // of a bucket: [0] where it is suspended
 	nullVersion         = "null"
 )
@@ -48,8 +52,7 @@ func (s versionsKept) keep(bucket, object string) error {
 	if err != nil || len(status) != 1 || status[0] != 0 {
 		return ignore(err, meta.ErrNoSuchKey)
 	}
-	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(object)))
-	place := filepath.Join(s.dir, bucket, sum[:2], sum[2:4], sum[4:6], sum)
+	place := versionsOf(s.dir, bucket, object)
 	if err := ignore(os.Remove(filepath.Join(place, nullVersion)), fs.ErrNotExist); err != nil {
 		return err
 	}
@@ -61,6 +64,93 @@ func (s versionsKept) keep(bucket, object string) error {
 		return err
 	}
 	return ignore(os.Link(filepath.Join(bucket, object), filepath.Join(place, string(version))), fs.ErrExist)
+}
+
+// versionsOf is the folder of an object's old versions.
+func versionsOf(dir, bucket, object string) string {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(object)))
+	return filepath.Join(dir, bucket, sum[:2], sum[2:4], sum[4:6], sum)
+}
+
+// stepBack deletes the current version of an object where the store would go back
+// to another one than the newest: it takes the last name, and "null" sorts behind
+// every other, however old it is. done is false where the store does it right.
+// The caller holds the lock of the key.
+func (s *exclusive) stepBack(in *s3.DeleteObjectInput) (out *s3.DeleteObjectOutput, done bool, err error) {
+	bucket, key, version := aws.ToString(in.Bucket), aws.ToString(in.Key), aws.ToString(in.VersionId)
+	place := versionsOf(s.versions, bucket, key)
+	next := newest(place)
+	if next == "" || version == "" {
+		return nil, false, nil
+	}
+	current, err := s.metadata.RetrieveAttribute(nil, bucket, key, versionAttribute)
+	if err != nil || string(current) != version {
+		return nil, false, nil
+	}
+	if err := s.judge(in, bucket, key); err != nil {
+		return nil, false, err
+	}
+	_, err = s.metadata.RetrieveAttribute(nil, bucket, key, markerAttribute)
+	out = &s3.DeleteObjectOutput{VersionId: in.VersionId, DeleteMarker: aws.Bool(err == nil)}
+	return out, true, s.moveBack(place, next, bucket, key)
+}
+
+// newest is the newest of an object's old versions where that is not the last one
+// by name, and else "".
+func newest(place string) string {
+	entries, err := os.ReadDir(place)
+	if n := len(entries); err != nil || n < 2 || entries[n-1].Name() != nullVersion {
+		return ""
+	}
+	last := entries[len(entries)-2]
+	null, err1 := entries[len(entries)-1].Info()
+	other, err2 := last.Info()
+	if err1 != nil || err2 != nil || !null.ModTime().Before(other.ModTime()) {
+		return ""
+	}
+	return last.Name()
+}
+
+// judge looks at the conditions of a delete as the store does.
+func (s *exclusive) judge(in *s3.DeleteObjectInput, bucket, key string) error {
+	info, err := os.Stat(filepath.Join(bucket, key))
+	if err != nil {
+		return err
+	}
+	etag, err := s.metadata.RetrieveAttribute(nil, bucket, key, etagAttribute)
+	if err != nil && !errors.Is(err, meta.ErrNoSuchKey) {
+		return err
+	}
+	return backend.EvaluateObjectDeletePreconditions(string(etag), info.ModTime(), info.Size(), backend.ObjectDeletePreconditions{
+		IfMatch: in.IfMatch, IfMatchLastModTime: in.IfMatchLastModifiedTime, IfMatchSize: in.IfMatchSize,
+	})
+}
+
+// moveBack makes an old version the current one: its file takes the place of the
+// other. Extended attributes go with it; metadata of its own is written anew.
+func (s *exclusive) moveBack(place, version, bucket, key string) error {
+	names, err := s.metadata.ListAttributes(place, version)
+	if err != nil {
+		return err
+	}
+	values := make([][]byte, len(names))
+	for i, name := range names {
+		if values[i], err = s.metadata.RetrieveAttribute(nil, place, version, name); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(filepath.Join(place, version), filepath.Join(bucket, key)); err != nil {
+		return err
+	}
+	if err := s.metadata.DeleteAttributes(bucket, key); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if err := s.metadata.StoreAttribute(nil, bucket, key, name, values[i]); err != nil {
+			return err
+		}
+	}
+	return s.metadata.DeleteAttributes(place, version)
 }
 
 // ignore is err, unless it is one that is expected.

@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,8 +57,8 @@ func wantOld(t *testing.T, c *s3.Client, key string, old *s3.PutObjectOutput) {
 	}
 }
 
-// versionsOf are the version ids of all objects, newest first.
-func versionsOf(t *testing.T, c *s3.Client) (ids []string) {
+// versionIDs are the version ids of all objects, newest first.
+func versionIDs(t *testing.T, c *s3.Client) (ids []string) {
 	t.Helper()
 	list, err := c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String("files")})
 	if err != nil {
@@ -109,11 +110,72 @@ func TestAMultipartUploadKeepsTheVersionItReplaces(t *testing.T) {
 				wantObject(t, s3c, *key, "hello")
 			}
 			wantOld(t, s3c, *key, old)
-			ids := versionsOf(t, s3c)
+			ids := versionIDs(t, s3c)
 			newest := c.refused == "" && c.status == types.BucketVersioningStatusSuspended
 			if len(ids) != c.versions || (ids[0] == "null") != newest {
 				t.Errorf("versions %v", ids)
 			}
 		})
+	}
+}
+
+// What is left when the current version goes is the newest of the others, also
+// where one was there before the bucket had versions: the store takes that one
+// whenever it is there.
+func TestTheNewestVersionComesBack(t *testing.T) {
+	for _, form := range forms {
+		for name, remove := range map[string]func(*testing.T, *s3.Client, *string, string){
+			"version": func(t *testing.T, c *s3.Client, key *string, id string) {
+				if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("files"), Key: key, VersionId: &id}); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"batch": func(t *testing.T, c *s3.Client, key *string, id string) {
+				out, err := c.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String("files"), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: key, VersionId: &id}}}})
+				if err != nil || len(out.Deleted) != 1 || aws.ToString(out.Deleted[0].VersionId) != id {
+					t.Fatalf("%+v %v", out, err)
+				}
+			},
+		} {
+			t.Run(string(form)+" by "+name, func(t *testing.T) {
+				c := client(t, startForm(t, form))
+				bucket, key := aws.String("files"), aws.String("dir/k")
+				put(t, c, *key, "null")
+				setVersioning(t, c, types.BucketVersioningStatusEnabled)
+				put(t, c, *key, "one")
+				two, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: key, Body: strings.NewReader("two")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				marker, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key})
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := versionIDs(t, c) // two, one, null
+				remove(t, c, key, *marker.VersionId)
+				if got, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: bucket, Key: key}); err != nil || aws.ToString(got.VersionId) != *two.VersionId {
+					t.Fatalf("behind the marker: %+v %v", got, err)
+				}
+				_, err = c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: two.VersionId, IfMatch: aws.String(`"0123"`)})
+				var refused smithy.APIError
+				if !errors.As(err, &refused) || refused.ErrorCode() != "PreconditionFailed" {
+					t.Fatal(err)
+				}
+				if got := versionIDs(t, c); !slices.Equal(got, before) {
+					t.Fatalf("a refused delete: %v, before %v", got, before)
+				}
+				remove(t, c, key, *two.VersionId)
+				wantObject(t, c, *key, "one")
+				if got := versionIDs(t, c); !slices.Equal(got, before[1:]) {
+					t.Errorf("%v are left of %v", got, before)
+				}
+				remove(t, c, key, before[1])
+				wantObject(t, c, *key, "null")
+				remove(t, c, key, "null")
+				if got := versionIDs(t, c); len(got) != 0 {
+					t.Errorf("%v are left of %v", got, before)
+				}
+			})
+		}
 	}
 }
