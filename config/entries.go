@@ -81,7 +81,7 @@ func take[R, T any](y *yamlReader, m member[R], n ast.Node, text string, to *T, 
 		*to = v
 		return
 	}
-	shown := quote(visible(text))
+	shown := quote(visible(firstLine(n, text)))
 	if m.quiet {
 		shown = redacted
 	}
@@ -203,6 +203,11 @@ func readEntry[R any](y *yamlReader, pairs []*ast.MappingValueNode, at *token.To
 			continue
 		}
 		i := indexOf(members, key.Value)
+		if _, bare := pair.Value.(*ast.NullNode); i < 0 && bare {
+			// It may be what stands behind the comma of a secret without quotes.
+			y.refuse(key.GetToken(), "a name without a value", "unknown in "+section, "text with a comma needs quotes; known are "+strings.Join(namesOf(members), ", "))
+			continue
+		}
 		if i < 0 {
 			y.refuse(key.GetToken(), shortName(key.Value), "unknown in "+section, suggestMember(members, key.Value))
 			continue
@@ -243,11 +248,15 @@ func indexOf[R any](members []member[R], name string) int {
 }
 
 func suggestMember[R any](members []member[R], name string) string {
+	return suggestFrom(namesOf(members), strings.ToLower(name), asIs, "known are "+strings.Join(namesOf(members), ", "))
+}
+
+func namesOf[R any](members []member[R]) []string {
 	names := make([]string, len(members))
 	for i, m := range members {
 		names[i] = m.name
 	}
-	return suggestFrom(names, strings.ToLower(name), asIs, "known are "+strings.Join(names, ", "))
+	return names
 }
 
 // showEntries prints entries, one a line, and what is nested in them below.
