@@ -230,3 +230,52 @@ func TestTheListOfBucketsShowsTheCallersOwn(t *testing.T) {
 		}
 	}
 }
+
+// A public bucket gives its objects by name, as they were stored, and nothing
+// else. Under another type a picture could be a page of this origin.
+func TestWhatAPublicBucketGivesToAnybody(t *testing.T) {
+	w := newFiled(t, "buckets: [{name: BUCKET, public: read}]\n")
+	if got := do(t, w.signedPut("a.png", png(100), "Content-Type", "image/png")); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	w.before = w.store.Snapshot(t, w.bucket)
+	for _, c := range []struct {
+		method, path, header string
+		status               int
+		code                 string
+	}{
+		{"GET", "/a.png", "", 200, ""},
+		{"HEAD", "/a.png", "", 200, ""},
+		{"GET", "/a.png?response-content-type=text%2Fhtml", "", 400, "InvalidRequest"},
+		{"GET", "/a.png?response-content-disposition=attachment", "", 400, "InvalidRequest"},
+		{"GET", "/a.png?attributes", "", 403, "AccessDenied"},
+		{"GET", "/a.png?tagging", "", 403, "AccessDenied"},
+		{"GET", "/a.png?acl", "", 403, "AccessDenied"},
+		{"GET", "/a.png?uploadId=x", "", 403, "AccessDenied"},
+		{"GET", "/a.png", "X-Amz-Meta-A", 403, "AccessDenied"},
+		{"GET", "/.s3gateway/x", "", 403, "AccessDenied"},
+		{"GET", "", "", 403, "AccessDenied"},
+		{"GET", "?list-type=2", "", 403, "AccessDenied"},
+		{"GET", "?versions", "", 403, "AccessDenied"},
+		{"GET", "?uploads", "", 403, "AccessDenied"},
+		{"GET", "?location", "", 403, "AccessDenied"},
+		{"PUT", "/b.png", "", 403, "AccessDenied"},
+		{"PUT", "/b.png", "X-Amz-Copy-Source", 403, "AccessDenied"},
+		{"POST", "/b.png?uploads", "", 403, "AccessDenied"},
+		{"POST", "?delete", "", 403, "AccessDenied"},
+		{"DELETE", "/a.png", "", 403, "AccessDenied"},
+	} {
+		r := newRequest(t, c.method, w.url+"/"+w.bucket+c.path, nil)
+		if c.header != "" {
+			r.Header.Set(c.header, "/"+w.bucket+"/a.png")
+		}
+		got := do(t, r)
+		if got.status != c.status {
+			t.Errorf("%s %s %s: %d %s", c.method, c.path, c.header, got.status, got.body)
+		}
+		if c.code != "" {
+			got.isS3Error(t, c.status, c.code)
+		}
+	}
+	w.unchanged()
+}
