@@ -40,6 +40,9 @@ type outside struct {
 // see them, and because every refusal names line and column.
 func parseYAML(file, src string, o outside) *yamlReader {
 	y := &yamlReader{file: file, outside: o, values: map[string]given{}}
+	// Windows editors begin files with a mark, and the parser miscounts the lines
+	// that they end.
+	src = strings.ReplaceAll(strings.TrimPrefix(src, "\ufeff"), "\r\n", "\n")
 	if tooDeep(src) {
 		y.refuse(nil, "", "too deeply nested", fmt.Sprintf("at most %d levels", maxNesting))
 		return y
