@@ -22,7 +22,10 @@ func (l Limits) CheckDeclared(declared, key string) error {
 			}
 		}
 	}
-	return l.Types.CheckDeclared(declared, key)
+	if err := l.Types.CheckDeclared(declared, key); err != nil || l.clean == nil {
+		return err
+	}
+	return l.clean.CheckDeclared(declared, gateway.CleanKey(key))
 }
 
 func (l Limits) checkContent(c Content) error {
