@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -211,7 +212,7 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 			return "", err
 		}
 	}
-	return declared, limits.CheckDeclared(declared, id)
+	return declared, cmp.Or(limits.CheckDeclared(declared, id), limits.CheckOriginal(p.filename))
 }
 
 // complete answers for a file that came by a link as direct upload does. What
