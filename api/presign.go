@@ -232,5 +232,8 @@ func (d *door) complete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if d.Links == nil {
+		gateway.RecordFrom(r.Context()).Changed() // nothing: only what came past the gateway is marked here
+	}
 	return d.created(w, r, o)
 }

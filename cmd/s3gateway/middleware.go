@@ -50,7 +50,7 @@ func recordRequests(log zerolog.Logger, now func() time.Time, trusted []netip.Pr
 				if r.Context().Err() != nil && (seen.status == 0 || gateway.CodeOf(facts.Err) == gateway.RequestTimeout) {
 					seen.status = statusClientGone
 				}
-				audit(log, seen.status, facts)
+				audit(log, r.Method, seen.status, facts)
 				logRequest(log, now(), r, seen, facts)
 				if failure != nil {
 					panic(failure) // net/http cuts the connection
