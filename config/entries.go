@@ -16,6 +16,9 @@ type member[R any] struct {
 	needed bool
 	// quiet values are not shown in problems.
 	quiet bool
+	// narrows is true of what makes an entry hold for less: left empty, it would
+	// hold for more than somebody meant.
+	narrows bool
 	// read puts a value into the entry, or refuses it.
 	read func(y *yamlReader, m member[R], r *R, n ast.Node)
 	// show gives the member as the command config prints it, "" for nothing;
@@ -26,6 +29,8 @@ type member[R any] struct {
 
 func needed[R any](m member[R]) member[R] { m.needed = true; return m }
 func quiet[R any](m member[R]) member[R]  { m.quiet = true; return m }
+
+func narrows[R any](m member[R]) member[R] { m.narrows = true; return m }
 
 // one is a member with a plain value.
 func one[R, T any](name string, at func(*R) *T, k kind[T]) member[R] {
@@ -58,9 +63,18 @@ func several[R, T any](name string, at func(*R) *[]T, item kind[T]) member[R] {
 				y.refuse(n.GetToken(), name, "not a plain value or a list of them", item.accepted)
 				return
 			}
-			if list, ok := n.(*ast.SequenceNode); ok && len(list.Values) == 0 {
-				y.refuse(n.GetToken(), name, "a list without an item", item.accepted)
-				return
+			if list, ok := n.(*ast.SequenceNode); ok {
+				if strings.Trim(text, ",") == "" {
+					y.refuse(n.GetToken(), name, "a list without an item", item.accepted)
+					return
+				}
+				for _, v := range list.Values {
+					// It would be read as two, and "a,*.pdf" as any PDF.
+					if text, _ := scalar(v); strings.Contains(text, ",") {
+						y.refuse(v.GetToken(), name, "an item with a comma", item.accepted)
+						return
+					}
+				}
 			}
 			take(y, m, n, text, at(r), k)
 		},
@@ -214,6 +228,9 @@ func readEntry[R any](y *yamlReader, pairs []*ast.MappingValueNode, at *token.To
 		}
 		text, plain := scalar(pair.Value)
 		given[key.Value] = !plain || text != "" // an empty value is none
+		if members[i].narrows && !given[key.Value] {
+			y.refuse(key.GetToken(), key.Value, "without a value, so that it would not hold", "give it one or remove it")
+		}
 		members[i].read(y, members[i], r, pair.Value)
 	}
 	for _, m := range members {
