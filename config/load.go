@@ -161,6 +161,7 @@ func (l *loader) yaml(flag string) {
 		l.offer(s.name, y.values[s.name])
 	}
 	l.cfg.Backends, l.cfg.Buckets, l.cfg.Callers = y.backends, y.buckets, y.callers
+	l.cfg.emptyFile = len(y.values)+len(y.backends)+len(y.buckets)+len(y.callers) == 0
 }
 
 // secretFile reads a secret that is mounted as a file. The path is not shown:
