@@ -279,3 +279,30 @@ func TestWhatAPublicBucketGivesToAnybody(t *testing.T) {
 	}
 	w.unchanged()
 }
+
+// A grant for a network goes by the address of the connection, and by a header
+// only where a trusted proxy wrote it.
+func TestAGrantForANetworkGoesByTheClientsAddress(t *testing.T) {
+	for trusted, honest := range map[string]bool{"": false, "10.0.0.0/8": false, "127.0.0.0/8": true} {
+		w := newFiled(t, `
+callers:
+  - name: web
+    access_keys: [{id: WEBKEY, secret: web-secret-of-16-or-more}]
+    grants: [{bucket: "*", actions: [read], from: [203.0.113.0/24, "2001:db8::/32"]}]
+`, "TRUSTED_PROXIES="+trusted)
+		if got := do(t, w.signedPut("a", []byte("x"))); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		for hops, inside := range map[string]bool{
+			"": false, "203.0.113.7": true, "::ffff:203.0.113.7": true, "203.0.113.7:1234": true, "[2001:db8::1]:5": true,
+			"198.51.100.1, 203.0.113.7": true, "203.0.113.7, 127.0.0.1": true, "garbage, 203.0.113.7": true,
+			"203.0.113.7, 198.51.100.1": false, "203.0.113.7, garbage": false, "203.0.113.7,": false, "203.0.113.007": false, "3405803783": false,
+		} {
+			r := newRequest(t, "GET", w.url+"/"+w.bucket+"/a", nil, "X-Forwarded-For", hops, "X-Real-Ip", "203.0.113.7", "Forwarded", "for=203.0.113.7")
+			signAs(t, r, hexSHA256(nil), webKeys, time.Now())
+			if got := do(t, r); (got.status == 200) != (honest && inside) || got.status != 200 && got.status != 403 {
+				t.Errorf("trusted %q, X-Forwarded-For %q: %d %s", trusted, hops, got.status, got.body)
+			}
+		}
+	}
+}
