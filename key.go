@@ -8,11 +8,26 @@ import (
 // CleanKey is what a store that cleans keys, as MinIO does, would make of one:
 // without empty, "." and ".." segments. A slash at its end stays.
 func CleanKey(key string) string {
+	if isClean(key) {
+		return key
+	}
 	clean := strings.TrimPrefix(path.Clean("/"+key), "/")
 	if clean != "" && strings.HasSuffix(key, "/") {
 		clean += "/"
 	}
 	return clean
+}
+
+// isClean spares the many keys that are clean the making of another.
+func isClean(key string) bool {
+	for rest := key; rest != ""; {
+		segment, after, _ := strings.Cut(rest, "/")
+		if segment == "" || segment == "." || segment == ".." {
+			return false
+		}
+		rest = after
+	}
+	return true
 }
 
 // folderSuffix stands in MinIO for the slash at the end of a key.

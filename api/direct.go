@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -17,7 +18,7 @@ import (
 
 // incoming is one upload before it is judged.
 type incoming struct {
-	filename string // as sent
+	filename string // as sent, then without folders
 	declared string // Content-Type, "" when absent
 	size     int64  // in bytes, -1 when not declared
 	body     io.Reader
@@ -41,6 +42,7 @@ func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	in.filename = name
 	if once != nil {
 		return d.uploadOnce(w, r, once, in, name, now)
 	}
@@ -67,8 +69,12 @@ func (d *door) admit(r *http.Request, id string, in *incoming) (io.Reader, strin
 	if err := d.room(r, id, in.size); err != nil {
 		return nil, "", err
 	}
+	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, id)
+	if err := cmp.Or(limits.CheckSize(in.size), limits.CheckOriginal(in.filename)); err != nil {
+		return nil, "", err
+	}
 	up := policy.Upload{Caller: callerOf(r), Bucket: d.Bucket, Key: id, ContentType: in.declared, Size: in.size}
-	return d.Policy.LimitsFor(callerOf(r), d.Bucket, id).Admit(up, in.body)
+	return limits.Admit(up, in.body)
 }
 
 // room refuses a file that a quota has no room for, before it is sent. A size

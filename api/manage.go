@@ -184,6 +184,9 @@ func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, id); err != nil {
 		return err
 	}
+	if err := d.Policy.LimitsFor(callerOf(r), d.Bucket, id).CheckOriginal(name); err != nil {
+		return err
+	}
 	if err := d.admitCopy(r, source, id); err != nil {
 		return err
 	}

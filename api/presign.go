@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -211,7 +212,7 @@ func (d *door) admitLink(r *http.Request, id string, p promise) (string, error) 
 			return "", err
 		}
 	}
-	return declared, limits.CheckDeclared(declared, id)
+	return declared, cmp.Or(limits.CheckDeclared(declared, id), limits.CheckOriginal(p.filename))
 }
 
 // complete answers for a file that came by a link as direct upload does. What
@@ -230,6 +231,9 @@ func (d *door) complete(w http.ResponseWriter, r *http.Request) error {
 	o, _, err := d.stat(r.Context(), id)
 	if err != nil {
 		return err
+	}
+	if d.Links == nil {
+		gateway.RecordFrom(r.Context()).Changed() // nothing: only what came past the gateway is marked here
 	}
 	return d.created(w, r, o)
 }

@@ -83,7 +83,7 @@ func (d *door) newUpload(r *http.Request) (*upload, error) {
 		return nil, invalid(gateway.InvalidArgument, "Upload-Metadata", "has a filetype with a control character")
 	}
 	limits := d.Policy.LimitsFor(callerOf(r), d.Bucket, key)
-	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key)); err != nil {
+	if err := errors.Join(limits.CheckSize(length), limits.CheckDeclared(declared, key), limits.CheckOriginal(name)); err != nil {
 		return nil, err
 	}
 	if err := d.room(r, key, length); err != nil {

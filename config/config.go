@@ -200,6 +200,8 @@ type Config struct {
 
 	// files are those that were read or looked for.
 	files []string
+	// emptyFile is true of a CONFIG_FILE that says nothing.
+	emptyFile bool
 	// sources says of each setting that was given where it was.
 	sources map[string]string
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// given is one setting's text and where it stood.
+// given is one setting's text, what of it may be shown, and where it stood.
 type given struct {
-	text, where string
+	text, shown, where string
 }
 
 // dotenv is what a .env file says.
@@ -50,7 +50,7 @@ func parseDotenv(file, src string) dotenv {
 		} else {
 			d.order = append(d.order, name)
 		}
-		d.values[name] = given{text: text, where: where}
+		d.values[name] = given{text: text, shown: text, where: where}
 	}
 	return d
 }

@@ -16,6 +16,9 @@ type member[R any] struct {
 	needed bool
 	// quiet values are not shown in problems.
 	quiet bool
+	// narrows is true of what makes an entry hold for less: left empty, it would
+	// hold for more than somebody meant.
+	narrows bool
 	// read puts a value into the entry, or refuses it.
 	read func(y *yamlReader, m member[R], r *R, n ast.Node)
 	// show gives the member as the command config prints it, "" for nothing;
@@ -26,6 +29,8 @@ type member[R any] struct {
 
 func needed[R any](m member[R]) member[R] { m.needed = true; return m }
 func quiet[R any](m member[R]) member[R]  { m.quiet = true; return m }
+
+func narrows[R any](m member[R]) member[R] { m.narrows = true; return m }
 
 // one is a member with a plain value.
 func one[R, T any](name string, at func(*R) *T, k kind[T]) member[R] {
@@ -58,9 +63,18 @@ func several[R, T any](name string, at func(*R) *[]T, item kind[T]) member[R] {
 				y.refuse(n.GetToken(), name, "not a plain value or a list of them", item.accepted)
 				return
 			}
-			if list, ok := n.(*ast.SequenceNode); ok && len(list.Values) == 0 {
-				y.refuse(n.GetToken(), name, "a list without an item", item.accepted)
-				return
+			if list, ok := n.(*ast.SequenceNode); ok {
+				if strings.Trim(text, ",") == "" {
+					y.refuse(n.GetToken(), name, "a list without an item", item.accepted)
+					return
+				}
+				for _, v := range list.Values {
+					// It would be read as two, and "a,*.pdf" as any PDF.
+					if text, _ := scalar(v); strings.Contains(text, ",") {
+						y.refuse(v.GetToken(), name, "an item with a comma", item.accepted)
+						return
+					}
+				}
 			}
 			take(y, m, n, text, at(r), k)
 		},
@@ -81,7 +95,7 @@ func take[R, T any](y *yamlReader, m member[R], n ast.Node, text string, to *T, 
 		*to = v
 		return
 	}
-	shown := quote(visible(text))
+	shown := quote(visible(firstLine(n, text)))
 	if m.quiet {
 		shown = redacted
 	}
@@ -203,12 +217,20 @@ func readEntry[R any](y *yamlReader, pairs []*ast.MappingValueNode, at *token.To
 			continue
 		}
 		i := indexOf(members, key.Value)
+		if _, bare := pair.Value.(*ast.NullNode); i < 0 && bare {
+			// It may be what stands behind the comma of a secret without quotes.
+			y.refuse(key.GetToken(), "a name without a value", "unknown in "+section, "text with a comma needs quotes; known are "+strings.Join(namesOf(members), ", "))
+			continue
+		}
 		if i < 0 {
 			y.refuse(key.GetToken(), shortName(key.Value), "unknown in "+section, suggestMember(members, key.Value))
 			continue
 		}
 		text, plain := scalar(pair.Value)
 		given[key.Value] = !plain || text != "" // an empty value is none
+		if members[i].narrows && !given[key.Value] {
+			y.refuse(key.GetToken(), key.Value, "without a value, so that it would not hold", "give it one or remove it")
+		}
 		members[i].read(y, members[i], r, pair.Value)
 	}
 	for _, m := range members {
@@ -243,11 +265,15 @@ func indexOf[R any](members []member[R], name string) int {
 }
 
 func suggestMember[R any](members []member[R], name string) string {
+	return suggestFrom(namesOf(members), strings.ToLower(name), asIs, "known are "+strings.Join(namesOf(members), ", "))
+}
+
+func namesOf[R any](members []member[R]) []string {
 	names := make([]string, len(members))
 	for i, m := range members {
 		names[i] = m.name
 	}
-	return suggestFrom(names, strings.ToLower(name), asIs, "known are "+strings.Join(names, ", "))
+	return names
 }
 
 // showEntries prints entries, one a line, and what is nested in them below.

@@ -96,6 +96,7 @@ func TestYAMLRefusals(t *testing.T) {
 		{"a list", "- a\n", "not settings; write name: value"},
 		{"two documents", "log_level: info\n---\nlog_level: debug\n", "c.yaml:3:"},
 		{"tabs", "a:\n\t- b\n", "not YAML"},
+		{"Windows", "\ufeff# c\r\n\r\n# d\r\n# e\r\nlog_level: info\r\n# f\r\nmax_filesize: 1\r\n", "c.yaml:7:1: max_filesize: unknown; did you mean max_file_size?"},
 		{"a bad value has its place", "log_level: info\nmax_file_size: 10M\n", `MAX_FILE_SIZE="10M": not a size; `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -103,7 +103,7 @@ func (l *loader) environment(environ []string) {
 			l.others[name] = text
 		}
 		if known {
-			l.offer(name, given{text: text})
+			l.offer(name, given{text: text, shown: text})
 		} else if variableName(name) && looksOurs(name) {
 			l.warnUnknown(name, "")
 		}
@@ -143,7 +143,7 @@ func (l *loader) dotenv(path string) {
 
 func (l *loader) yaml(flag string) {
 	if flag != "" {
-		l.values[configFileName] = given{text: flag, where: "flag"}
+		l.values[configFileName] = given{text: flag, shown: flag, where: "flag"}
 	}
 	path := l.values[configFileName].text
 	if path == "" || checkPath(path) != nil {
@@ -161,6 +161,7 @@ func (l *loader) yaml(flag string) {
 		l.offer(s.name, y.values[s.name])
 	}
 	l.cfg.Backends, l.cfg.Buckets, l.cfg.Callers = y.backends, y.buckets, y.callers
+	l.cfg.emptyFile = len(y.values)+len(y.backends)+len(y.buckets)+len(y.callers) == 0
 }
 
 // secretFile reads a secret that is mounted as a file. The path is not shown:
@@ -281,7 +282,7 @@ func source(v given) string {
 // refuse adds the problem of one setting.
 func (l *loader) refuse(s setting, wrong, accepted string) {
 	v := l.values[s.name]
-	shown := visible(v.text)
+	shown := visible(v.shown)
 	if v.text != "" && (s.secret || s.quiet) {
 		shown = redacted
 	}

@@ -66,21 +66,21 @@ var (
 	accessKeyMembers = append(append([]member[AccessKey]{
 		needed(quiet(one("id", func(k *AccessKey) *string { return &k.ID }, gatewayKeyID))),
 	}, secrets("secret", func(k *AccessKey) *Secret { return &k.Secret }, gatewaySecret)...),
-		one("expires", func(k *AccessKey) *time.Time { return &k.Expires }, moment),
-		one("disabled", func(k *AccessKey) *bool { return &k.Disabled }, mark),
+		narrows(one("expires", func(k *AccessKey) *time.Time { return &k.Expires }, moment)),
+		narrows(one("disabled", func(k *AccessKey) *bool { return &k.Disabled }, mark)),
 	)
 	apiKeyMembers = append(secrets("key", func(k *CallerKey) *Secret { return &k.Key }, gatewaySecret),
 		quiet(one("sha256", func(k *CallerKey) *string { return &k.SHA256 }, sha256Hex)),
-		one("expires", func(k *CallerKey) *time.Time { return &k.Expires }, moment),
-		one("disabled", func(k *CallerKey) *bool { return &k.Disabled }, mark),
+		narrows(one("expires", func(k *CallerKey) *time.Time { return &k.Expires }, moment)),
+		narrows(one("disabled", func(k *CallerKey) *bool { return &k.Disabled }, mark)),
 	)
 	grantMembers = []member[Grant]{
-		one("deny", func(g *Grant) *bool { return &g.Deny }, mark),
+		narrows(one("deny", func(g *Grant) *bool { return &g.Deny }, mark)),
 		needed(several("bucket", func(g *Grant) *[]string { return &g.Buckets }, bucketPattern)),
 		one("prefix", func(g *Grant) *string { return &g.Prefix }, keyPrefix),
 		needed(several("actions", func(g *Grant) *[]gateway.Action { return &g.Actions }, action)),
-		several("from", func(g *Grant) *[]netip.Prefix { return &g.From }, network),
-		one("between", func(g *Grant) *Hours { return &g.Between }, hours),
+		narrows(several("from", func(g *Grant) *[]netip.Prefix { return &g.From }, network)),
+		narrows(one("between", func(g *Grant) *Hours { return &g.Between }, hours)),
 	}
 )
 

@@ -6,6 +6,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -112,5 +114,93 @@ func TestNoOutputShowsASecret(t *testing.T) {
 				t.Error(out)
 			}
 		})
+	}
+}
+
+// A file with a mistake is in the log with all that is wrong in it: not with a
+// secret that the mistake made a part of something else.
+func TestAMistakeInTheFileShowsNoSecret(t *testing.T) {
+	const secret = "TheSecretOfTheWeb0123456789"
+	for name, src := range map[string]string{
+		"a text that begins as a block":      "callers:\n  - name: web\n    access_keys:\n      - id: WEB\n        secret: >" + secret + "\n",
+		"the same of a setting":              "gateway_secret_access_key: |" + secret + "\n",
+		"a comma without quotes":             "callers: [{name: web, access_keys: [{id: WEB, secret: 0123456789abcdef, " + secret + "}]}]\n",
+		"an indent too deep":                 "callers:\n  - name: web\n      - key: " + secret + "\n",
+		"the same below a setting":           "max_file_size: 5MiB\n  - key: " + secret + "\n",
+		"the same within a list":             "allowed_file_types:\n  - image/png\n    - key: " + secret + "\n",
+		"the same within a list of an entry": "buckets:\n  - name: abc\n    allowed_names:\n      - a/b\n        - key: " + secret + "\n",
+		"a block":                            "max_file_size: |\n  5MiB\n  " + secret + "\n",
+		"a key twice":                        "callers: [{name: web, api_keys: [{" + secret + ": a, " + secret + ": b}]}]\n",
+	} {
+		y := parseYAML("c.yaml", src, outside{})
+		l := loader{cfg: &Config{sources: map[string]string{}}, values: y.values, bad: map[string]bool{}}
+		for _, s := range settings {
+			l.apply(s)
+		}
+		said := append(y.problems, l.problems...)
+		if len(said) == 0 || strings.Contains(said.Error(), secret[:8]) || !strings.Contains(said.Error(), "c.yaml:") {
+			t.Errorf("%s: %v", name, said)
+		}
+	}
+}
+
+// Whatever is mistyped, left out or moved in a file, no refusal shows a secret of
+// it, and each says where.
+func TestNoMutationOfAFileShowsASecret(t *testing.T) {
+	const file = `gateway_access_key_id: ROOT
+gateway_secret_access_key: HIDDENAAAAAAAAAAAAAAAAAAAA
+buckets:
+  - name: pics
+    max_file_size: 1MiB
+backends:
+  - name: far
+    region: us-east-1
+    access_key_id: AK
+    secret_access_key: HIDDENBBBBBBBBBBBBBBBBBBBB
+callers:
+  - name: web
+    access_keys:
+      - {id: WEB, secret: HIDDENCCCCCCCCCCCCCCCCCCCC, expires: 2027-01-01T00:00:00Z}
+      - id: WEB2
+        secret: "HIDDENDDDDDDDDDDDDDDDDDDDD"
+    api_keys:
+      - key: HIDDENEEEEEEEEEEEEEEEEEEEE
+    grants:
+      - {bucket: pics, prefix: a/, actions: [list, read], from: [10.0.0.0/8], between: "08:00-18:00"}
+`
+	part := regexp.MustCompile(`HIDDEN|AAAAAA|BBBBBB|CCCCCC|DDDDDD|EEEEEE`)
+	const marks = " \n:-[]{}&*!|>'\"%@`,#?0="
+	random := rand.New(rand.NewPCG(6, 3))
+	for range 5000 {
+		text := file
+		for range random.IntN(3) + 1 {
+			at := random.IntN(len(text))
+			switch mark := marks[random.IntN(len(marks)):][:1]; random.IntN(5) {
+			case 0:
+				text = text[:at] + text[at+1:]
+			case 1:
+				text = text[:at] + mark + text[at:]
+			case 2:
+				text = text[:at] + mark + text[at+1:]
+			case 3:
+				text = text[:at+1]
+			case 4:
+				lines := strings.Split(text, "\n")
+				a, b := random.IntN(len(lines)), random.IntN(len(lines))
+				lines[a], lines[b] = lines[b], lines[a]
+				text = strings.Join(lines, "\n")
+			}
+			text += "\n"
+		}
+		y := parseYAML("c.yaml", text, outside{})
+		l := loader{cfg: &Config{sources: map[string]string{}}, values: y.values, bad: map[string]bool{}}
+		for _, s := range settings {
+			l.apply(s)
+		}
+		for _, p := range append(y.problems, l.problems...) {
+			if part.MatchString(p.Error()) || !strings.Contains(p.Error(), "c.yaml:") {
+				t.Fatalf("%v of\n%s", p, text)
+			}
+		}
 	}
 }

@@ -40,6 +40,9 @@ type outside struct {
 // see them, and because every refusal names line and column.
 func parseYAML(file, src string, o outside) *yamlReader {
 	y := &yamlReader{file: file, outside: o, values: map[string]given{}}
+	// Windows editors begin files with a mark, and the parser miscounts the lines
+	// that they end.
+	src = strings.ReplaceAll(strings.TrimPrefix(src, "\ufeff"), "\r\n", "\n")
 	if tooDeep(src) {
 		y.refuse(nil, "", "too deeply nested", fmt.Sprintf("at most %d levels", maxNesting))
 		return y
@@ -113,15 +116,19 @@ func (y *yamlReader) refuse(t *token.Token, name, wrong, accepted string) {
 	y.problems = append(y.problems, p)
 }
 
-// syntax reports what the parser said, without the source that its Error shows:
-// the line may hold a secret.
+// syntax reports what the parser said, without the source that its Error shows
+// and its message may quote: that may hold a secret.
 func (y *yamlReader) syntax(err error) {
 	var e yaml.Error
 	if !errors.As(err, &e) {
 		y.refuse(nil, "", "not YAML", "")
 		return
 	}
-	y.refuse(e.GetToken(), "", "not YAML", e.GetMessage())
+	said := e.GetMessage()
+	if from, to := strings.Index(said, `"`), strings.LastIndex(said, `"`); from < to {
+		said = said[:from] + redacted + said[to+1:]
+	}
+	y.refuse(e.GetToken(), "", "not YAML", said)
 }
 
 func (y *yamlReader) document(body ast.Node) {
@@ -167,7 +174,7 @@ func (y *yamlReader) pair(pair *ast.MappingValueNode) {
 			y.refuse(pair.Value.GetToken(), key.Value, "not a plain value", "write a single value"+map[bool]string{true: " or a list of them"}[row.list])
 			return
 		}
-		y.values[name] = given{text: text, where: y.where(at)}
+		y.values[name] = given{text: text, shown: firstLine(pair.Value, text), where: y.where(at)}
 	}
 }
 
@@ -184,6 +191,28 @@ func scalar(n ast.Node) (string, bool) {
 		return v.GetToken().Value, true
 	}
 	return "", false
+}
+
+// firstLine is what may be shown of a text that was read from a node: not what
+// stands on further lines of the file, which an indent too deep makes a part of
+// the value, and which may be a secret.
+func firstLine(n ast.Node, text string) string {
+	if list, ok := n.(*ast.SequenceNode); ok {
+		items := make([]string, len(list.Values))
+		for i, v := range list.Values {
+			item, _ := scalar(v)
+			items[i] = firstLine(v, item)
+		}
+		return strings.Join(items, ",")
+	}
+	text, _, more := strings.Cut(text, "\n")
+	if line, _, folded := strings.Cut(strings.TrimSpace(n.GetToken().Origin), "\n"); folded {
+		text, more = strings.TrimSpace(line), true
+	}
+	if more {
+		text += "…"
+	}
+	return text
 }
 
 // sequence joins a list of plain values with commas, as the environment has it.

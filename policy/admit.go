@@ -3,6 +3,8 @@ package policy
 import (
 	"bytes"
 	"io"
+
+	"github.com/codeguardians/s3gateway"
 )
 
 // Admit decides on an upload before its first byte goes on. It checks what was
@@ -15,6 +17,16 @@ import (
 // A refusal is a *gateway.Error. An error of body while its beginning is read is
 // returned as it is.
 func (l Limits) Admit(u Upload, body io.Reader) (io.Reader, string, error) {
+	admitted, contentType, err := l.admit(u, body)
+	if err != nil || l.clean == nil {
+		return admitted, contentType, err
+	}
+	u.Key = gateway.CleanKey(u.Key)
+	admitted, _, err = l.clean.admit(u, admitted)
+	return admitted, contentType, err
+}
+
+func (l Limits) admit(u Upload, body io.Reader) (io.Reader, string, error) {
 	declared, whole := u.ContentType, l
 	check := l.CheckSize
 	if u.Part > 0 {

@@ -85,6 +85,19 @@ func (p *Policy) Decide(r Request) Verdict {
 	return own.decide(&r, public)
 }
 
+// DecideBoth is Decide for the key as it was sent and, where that is another one,
+// for the key that a store would use which cleans keys: MinIO keeps "//a" as "a",
+// so a grant or a denial that went by the sent bytes alone would be one for
+// another object.
+func (p *Policy) DecideBoth(r Request) Verdict {
+	v := p.Decide(r)
+	if clean := gateway.CleanKey(r.Key); v.Allowed && clean != r.Key {
+		r.Key = clean
+		return p.Decide(r)
+	}
+	return v
+}
+
 // decide holds the grants of one caller against a request.
 func (c *callerRules) decide(r *Request, public bool) Verdict {
 	d := Verdict{reason: byDefault}

@@ -130,6 +130,9 @@ func (l Limits) String() string {
 	for i := range l.own {
 		text += l.own[i].String()
 	}
+	if l.clean != nil {
+		text += "; and, where the storage cleans the key: " + l.clean.String()
+	}
 	return text
 }
 

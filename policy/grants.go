@@ -18,10 +18,10 @@ var (
 // with code AccessDenied.
 func (p *Policy) Allow(r Request) error { return p.Decide(r).Err() }
 
-// Judge is Allow that leaves a denial in the record of the request, for the audit
-// log.
+// Judge asks DecideBoth and leaves a denial in the record of the request, for the
+// audit log.
 func (p *Policy) Judge(ctx context.Context, r Request) error {
-	v := p.Decide(r)
+	v := p.DecideBoth(r)
 	if !v.Allowed {
 		gateway.RecordFrom(ctx).Update(func(f *gateway.Fields) {
 			f.Judged = append(f.Judged, gateway.Judged{Action: r.Action, Bucket: r.Bucket, Key: r.Key, Denied: true, Rule: v.Rule()})

@@ -12,6 +12,9 @@ type Limits struct {
 	maxSetting, minSetting string // what made them; "" for MAX_FILE_SIZE
 	// own are what the bucket and the caller have of their own.
 	own [2]fitting
+	// clean are those of the key that a store which cleans keys would use, where
+	// that is another one: both hold. It has no further one.
+	clean *Limits
 }
 
 // fitting are the own limits that hold for one key: of each kind the one of the
@@ -35,7 +38,17 @@ func (p *Policy) Limits(bucket, key string) Limits {
 // limit of a longer prefix that of a shorter one, and where bucket and caller
 // both have one both hold (the smaller size; a type must be in both lists).
 // What is denied anywhere is denied. The scope narrows the global settings only.
+// As with grants, those of a key that a store would clean hold for both spellings.
 func (p *Policy) LimitsFor(c gateway.Caller, bucket, key string) Limits {
+	l := p.limitsFor(c, bucket, key)
+	if clean := gateway.CleanKey(key); clean != key {
+		also := p.limitsFor(c, bucket, clean)
+		l.clean = &also
+	}
+	return l
+}
+
+func (p *Policy) limitsFor(c gateway.Caller, bucket, key string) Limits {
 	l := Limits{MaxSize: p.MaxFileSize, Types: p.Types}
 	if p.Scope == ScopeUploads && !under(key, p.UploadPrefix) {
 		l = Limits{Types: AnyType()}
@@ -146,7 +159,7 @@ func (l Limits) NeedsBytes() bool {
 			return true
 		}
 	}
-	return false
+	return l.clean != nil && l.clean.NeedsBytes()
 }
 
 // Open reports whether nothing is limited: no size, no type and no name.
@@ -159,5 +172,5 @@ func (l Limits) Open() bool {
 			return false
 		}
 	}
-	return true
+	return l.clean == nil || l.clean.Open()
 }

@@ -22,7 +22,26 @@ func (l Limits) CheckDeclared(declared, key string) error {
 			}
 		}
 	}
-	return l.Types.CheckDeclared(declared, key)
+	if err := l.Types.CheckDeclared(declared, key); err != nil || l.clean == nil {
+		return err
+	}
+	return l.clean.CheckDeclared(declared, gateway.CleanKey(key))
+}
+
+// CheckOriginal judges the name that a file had before it was made safe for its
+// key: it is downloaded under that one, so what is denied is denied there too.
+func (l Limits) CheckOriginal(name string) error {
+	for i := range l.own {
+		if err := l.own[i].checkExtensions(name); err != nil {
+			return err
+		}
+		for denied, next := l.own[i].denials(0); denied != nil; denied, next = l.own[i].denials(next) {
+			if err := denied.checkDenied(Content{Key: name}); err != nil {
+				return err
+			}
+		}
+	}
+	return l.Types.CheckDeclared("", name)
 }
 
 func (l Limits) checkContent(c Content) error {
@@ -59,6 +78,11 @@ func (f *fitting) checkName(key string) error {
 	if f.extensions != nil && !endsIn(name, f.extensions.Extensions) {
 		return nameNotAllowed("File extension not allowed", name, "allowed_extensions of "+f.extensions.of)
 	}
+	return f.checkExtensions(name)
+}
+
+// checkExtensions refuses a name with an extension that is denied.
+func (f *fitting) checkExtensions(name string) error {
 	for i := range f.places {
 		o := &f.places[i]
 		if len(o.DeniedExtensions) > 0 && o.fits(f.bucket, f.key) && hasExtension(name, o.DeniedExtensions) {

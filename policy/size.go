@@ -17,16 +17,24 @@ func (l Limits) CheckSize(n int64) error {
 	if n >= 0 && n < l.MinSize {
 		return tooSmall(l.MinSize, n, l.minSetting)
 	}
+	if l.clean != nil {
+		if err := l.clean.CheckSize(n); err != nil {
+			return err
+		}
+	}
 	return l.CheckLargest(n)
 }
 
 // CheckLargest is CheckSize for what may be less than the whole object, or more
 // (a form around it): a part, the length of a request.
 func (l Limits) CheckLargest(n int64) error {
-	if l.MaxSize <= 0 || n <= l.MaxSize {
-		return nil
+	switch {
+	case l.MaxSize > 0 && n > l.MaxSize:
+		return tooLarge(l.MaxSize, l.maxSetting).With("ProposedSize", strconv.FormatInt(n, 10))
+	case l.clean != nil:
+		return l.clean.CheckLargest(n)
 	}
-	return tooLarge(l.MaxSize, l.maxSetting).With("ProposedSize", strconv.FormatInt(n, 10))
+	return nil
 }
 
 func tooSmall(least, n int64, setting string) *gateway.Error {

@@ -59,6 +59,52 @@ func TestAnotherSpellingOfAKeyIsJudgedAsTheObjectThatItMakes(t *testing.T) {
 	}
 }
 
+// Where no store cleans it, a key begins with what was sent: limits of that prefix
+// hold beside those of the clean key, and neither is a way around the other.
+func TestLimitsHoldForBothSpellingsOfAKey(t *testing.T) {
+	small, large := int64(4), int64(8)
+	pictures, err := policy.ParseTypes([]string{"image/png"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anything := policy.AnyType()
+	rules, err := policy.NewRules([]policy.CallerRules{{Name: "tester", Everything: true}}, []policy.BucketRules{{Name: "bucket", Parts: []policy.OwnLimits{
+		{Prefix: "pictures/", Types: &pictures},
+		{Prefix: "small/", MaxSize: &small},
+		{Prefix: "named/", DeniedExtensions: []string{"exe"}},
+		{Prefix: "all/", Types: &anything, MaxSize: &large},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, limits(6, "*/*"), func(r *rig) { r.policy.Rules = rules })
+	for _, c := range []struct {
+		path, body string
+		status     int
+		code       string
+	}{
+		{"pictures/../all/a.html", "<html>", 403, "AccessDenied"},
+		{"pictures/../all/a", "<html>", 403, "AccessDenied"},
+		{"all/../pictures/a.html", "<html>", 403, "AccessDenied"},
+		{"/pictures/a.html", "<html>", 403, "AccessDenied"},
+		{"small/../all/a", "12345", 400, "EntityTooLarge"},
+		{"/all/a", "1234567", 400, "EntityTooLarge"}, // its first bytes are not all/
+		{"named/../all/a.exe", "1", 403, "AccessDenied"},
+		{"all/../named/a.exe", "1", 403, "AccessDenied"},
+	} {
+		r.refused(r.do(call{method: "PUT", path: "/bucket/" + c.path, body: c.body}), c.status, c.code, "")
+		if c.status == 403 && !strings.HasSuffix(c.path, "/a") {
+			r.refused(r.do(call{method: "POST", path: "/bucket/" + c.path, query: "uploads", header: map[string]string{"Content-Type": "text/html"}}), c.status, c.code, "")
+		}
+	}
+	r.untouched()
+	for path, body := range map[string]string{"all/a": "12345678", "/all/a": "123456", "all//a": "12345678", "small/../all/a": "1234"} {
+		if a := r.do(call{method: "PUT", path: "/bucket/" + path, body: body}); a.status != 200 {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
 // A backend's words that tell where a renamed bucket is do not go to the client;
 // those that do not are passed on.
 func TestAMessageDoesNotTellWhereABucketIs(t *testing.T) {

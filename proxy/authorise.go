@@ -8,10 +8,7 @@ import (
 )
 
 // may asks the policy about one key, under the conditions of this request, and
-// counts the request for the rates of the bucket. It asks about the key as it was
-// sent, and as a store would use it that cleans keys: MinIO keeps "//a/../b" as
-// "b", so a grant or a denial that went by the sent bytes alone would be one for
-// another object.
+// counts the request for the rates of the bucket.
 func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
 	facts := gateway.RecordFrom(x.r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
@@ -21,18 +18,12 @@ func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error
 	if err := d.Policy.Judge(x.r.Context(), r); err != nil {
 		return err
 	}
-	if r.Key = cleanKey(key); r.Key != key {
-		if err := d.Policy.Judge(x.r.Context(), r); err != nil {
-			return err
-		}
-	}
 	return policy.PassageFrom(x.r.Context()).Bucket(d.Policy, x.caller, bucket, action)
 }
 
-// limits are the policy's limits for what is stored under the request's key, by
-// the name that a store which cleans keys would give it.
+// limits are the policy's limits for what is stored under the request's key.
 func (d *Door) limits(x *exchange) policy.Limits {
-	return d.Policy.LimitsFor(x.caller, x.addr.Bucket, cleanKey(x.addr.Key))
+	return d.Policy.LimitsFor(x.caller, x.addr.Bucket, x.addr.Key)
 }
 
 // authorise asks the policy whether the caller may.

@@ -205,7 +205,7 @@ func (d *Door) gated(x *exchange, s source) bool {
 // admitCopy judges a copy as an upload of the source's size, type and bytes,
 // and makes the backend copy exactly what was judged.
 func (d *Door) admitCopy(x *exchange, f facts, u policy.Upload) error {
-	u.Caller, u.Bucket, u.Key = x.caller, x.addr.Bucket, cleanKey(x.addr.Key)
+	u.Caller, u.Bucket, u.Key = x.caller, x.addr.Bucket, x.addr.Key
 	if _, _, err := d.limits(x).Admit(u, bytes.NewReader(f.head)); err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (d *Door) copyAcross(x *exchange, s source, part int) error {
 	if resp.ContentLength != length {
 		return gateway.Errorf(gateway.ServiceUnavailable, "The copy's source gives another length than it tells.")
 	}
-	u := policy.Upload{Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key), Size: length, Part: part}
+	u := policy.Upload{Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key, Size: length, Part: part}
 	if part == 0 {
 		u.ContentType = x.out.Get("Content-Type")
 	}

@@ -190,14 +190,21 @@ func (d *Door) findOperation(x *exchange) (err error) {
 		return err
 	}
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation, f.Action = x.op.Name, x.op.Action })
-	return checkOverrides(x.query)
+	return x.checkOverrides()
 }
 
 // checkOverrides refuses response-* parameters that are no header values: they
 // become headers of the answer, and a line break in one would begin another.
-func checkOverrides(query []signer.Param) error {
-	for _, p := range query {
-		if slices.Contains(responseParams, p.Key) && strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+// Nobody's are refused too, as by S3: anybody could link to a picture of a public
+// bucket as to a page.
+func (x *exchange) checkOverrides() error {
+	for _, p := range x.query {
+		switch {
+		case !slices.Contains(responseParams, p.Key):
+		case x.caller.Anonymous():
+			return gateway.Errorf(gateway.InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.").
+				With("ArgumentName", p.Key)
+		case strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f }):
 			return gateway.Errorf(gateway.InvalidArgument, "The value of %s has a control character.", p.Key).With("ArgumentName", p.Key)
 		}
 	}

@@ -77,7 +77,7 @@ func openForm(r *http.Request) (*form, error) {
 			return nil, err
 		}
 		if name == "file" {
-			f.filename = filename
+			f.filename = withoutFolders(filename)
 			f.file, err = s.file(r.ContentLength)
 			return f, err
 		}
@@ -96,6 +96,10 @@ func openForm(r *http.Request) (*form, error) {
 func malformedForm(why string) *gateway.Error {
 	return gateway.Errorf(gateway.MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data: %s.", why)
 }
+
+// withoutFolders gives the name that ${filename} stands for: what follows the last
+// slash or backslash, so that a form for one folder is none for those below it.
+func withoutFolders(name string) string { return name[strings.LastIndexAny(name, `/\`)+1:] }
 
 func dispositionOf(h textproto.MIMEHeader) (name, filename string, err error) {
 	kind, params, e := mime.ParseMediaType(h.Get("Content-Disposition"))

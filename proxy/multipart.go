@@ -17,7 +17,7 @@ import (
 // createMultipartUpload judges the declared type; the bytes show with part 1.
 func (d *Door) createMultipartUpload(x *exchange) error {
 	limits := d.limits(x)
-	if err := limits.CheckDeclared(x.header.Get("Content-Type"), cleanKey(x.addr.Key)); err != nil {
+	if err := limits.CheckDeclared(x.header.Get("Content-Type"), x.addr.Key); err != nil {
 		return err
 	}
 	if err := d.stamp(x); err != nil {

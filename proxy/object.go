@@ -43,7 +43,7 @@ func (d *Door) receive(x *exchange, part int) error {
 		}
 	}
 	admitted, _, err := d.limits(x).Admit(policy.Upload{
-		Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key),
+		Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key,
 		ContentType: x.header.Get("Content-Type"), Size: body.Length(), Part: part,
 	}, body)
 	if err != nil {

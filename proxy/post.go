@@ -103,7 +103,7 @@ func (d *Door) postObject(x *exchange) error {
 		return err
 	}
 	admitted, _, err := d.limits(x).Admit(policy.Upload{
-		Caller: x.caller, Bucket: x.addr.Bucket, Key: cleanKey(x.addr.Key),
+		Caller: x.caller, Bucket: x.addr.Bucket, Key: x.addr.Key,
 		ContentType: x.header.Get("Content-Type"), Size: file.size,
 	}, file)
 	if err != nil {

@@ -36,7 +36,7 @@ var changing = []gateway.Action{gateway.Write, gateway.Delete, gateway.DeleteVer
 // audit writes one record for each decision that refused and for each change,
 // whatever LOG_LEVEL is, but for OFF. It holds no text of the client's beside
 // bucket and key.
-func audit(log zerolog.Logger, status int, f gateway.Fields) {
+func audit(log zerolog.Logger, method string, status int, f gateway.Fields) {
 	entry := func(j gateway.Judged, outcome string) *zerolog.Event {
 		line := log.Log().Str("log", "audit").Str("id", f.ID).Str("outcome", outcome).Str("door", string(f.Door)).
 			Str("caller", f.Caller).Str("client", f.Client).Str("operation", f.Operation).Str("action", string(j.Action)).
@@ -56,7 +56,8 @@ func audit(log zerolog.Logger, status int, f gateway.Fields) {
 		entry(j, outcomeChanged).Send()
 	}
 	whole := gateway.Judged{Action: f.Action, Bucket: f.Bucket, Key: f.Key}
-	changes := slices.Contains(changing, f.Action)
+	reads := method == http.MethodGet || method == http.MethodHead // settings of a bucket too, which need manage
+	changes := slices.Contains(changing, f.Action) && !reads
 	e := gateway.AsError(f.Err)
 	switch {
 	case changes && f.Err == nil && status >= http.StatusOK && status < http.StatusBadRequest:

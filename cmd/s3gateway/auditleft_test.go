@@ -203,7 +203,7 @@ func TestTheAuditLogOfRequestsThatFail(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log testlog.Buffer
-			audit(zerolog.New(&log), c.status, gateway.Fields{Action: gateway.Write, Key: "k", Err: c.err, Begun: c.begun})
+			audit(zerolog.New(&log), http.MethodPut, c.status, gateway.Fields{Action: gateway.Write, Key: "k", Err: c.err, Begun: c.begun})
 			var got audited
 			if text := log.String(); text != "" {
 				if err := json.Unmarshal([]byte(text), &got); err != nil {

@@ -72,9 +72,10 @@ func TestTheAuditLogOfTheUploadAPI(t *testing.T) {
 	link := w.expectAudit("a link", asJSON("POST", "presigned", `{"filename":"e.png","content_type":"image/png"}`), 200)
 	url, _ := link.json(t)["upload_url"].(string)
 	w.expectAudit("an upload by it", newRequest(t, "PUT", url, strings.NewReader(picture), "Content-Type", "image/png"), 200, "changed s3 partner PutObject write …e.png")
+	fileID, _ := link.json(t)["file_id"].(string)
+	w.expectAudit("whether it is there", rest("POST", "complete/"+fileID, ""), 201)
 	w.expectAudit("another type by it", newRequest(t, "PUT", url, strings.NewReader(picture), "Content-Type", "text/html"), 403, "refused s3 …e.png SignatureDoesNotMatch")
-	linked, _ := link.json(t)["file_id"].(string)
-	w.expectAudit("a deletion", rest("DELETE", linked, ""), 204, "changed rest partner DeleteFile delete …e.png")
+	w.expectAudit("a deletion", rest("DELETE", fileID, ""), 204, "changed rest partner DeleteFile delete …e.png")
 	w.expectAudit("a file of another", rest("DELETE", "other/x", ""), 403, "refused rest partner DeleteFile other/x AccessDenied")
 	if strings.Contains(w.log.String(), "X-Amz-Signature") || strings.Contains(w.log.String(), partnerAPI) {
 		t.Error("the log holds a signature or a key")
@@ -123,4 +124,20 @@ func TestTheAuditLogOfStrangers(t *testing.T) {
 	w.audit(newRequest(t, "GET", w.rest("list"), nil))
 	w.expectAudit("the third of an address", newRequest(t, "GET", w.rest("list"), nil), 429, "refused rest SlowDown")
 	w.expectAudit("on the other door", newRequest(t, "GET", w.url+"/"+w.bucket+"/x", nil), 503, "refused s3 SlowDown")
+}
+
+// Whoever only reads the settings of a bucket changes nothing, though it needs the
+// right to change them.
+func TestTheAuditLogOfSettings(t *testing.T) {
+	w := newWorld(t, open...)
+	settings := func(method, query, body string) *http.Request {
+		r := newRequest(t, method, w.url+"/"+w.bucket+query, strings.NewReader(body))
+		sign(t, r, hexSHA256([]byte(body)), testSecret, time.Now())
+		return r
+	}
+	answered := map[string]int{"embedded": 204, "minio": 200}[w.store.Name]
+	w.expectAudit("a setting is read", settings("GET", "?versioning", ""), 200)
+	w.expectAudit("a setting that is not there is read", settings("GET", "?tagging", ""), 404)
+	w.expectAudit("a setting is written", settings("PUT", "?tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"), answered, "changed s3 gateway PutBucketTagging manage")
+	w.expectAudit("it is read", settings("GET", "?tagging", ""), 200)
 }

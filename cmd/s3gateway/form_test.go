@@ -242,3 +242,23 @@ func TestAFormsTagsAndChecksumsCount(t *testing.T) {
 		})
 	}
 }
+
+// Of the path that a client names its file by, only the name stands for
+// ${filename}: a form for one folder stores in no other.
+func TestTheFilenameOfAFormHasNoFolders(t *testing.T) {
+	for _, sent := range []string{`below/picture.png`, `C:\pictures\picture.png`, `../../picture.png`, `/picture.png`, `a/..\picture.png`} {
+		w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
+		whole := w.postForm(keyAndType, png(100), pictureFields(), nil)
+		body, _ := bodyOf(t, whole)
+		body = strings.Replace(body, `filename="picture.png"`, `filename="`+strings.ReplaceAll(sent, `\`, `\\`)+`"`, 1)
+		got := do(t, newRequest(t, "POST", whole.URL.String(), strings.NewReader(body), "Content-Type", whole.Header.Get("Content-Type")))
+		if got.status != 204 {
+			t.Fatalf("%s: %d %s", sent, got.status, got.body)
+		}
+		delete(w.before, "up/picture.png")
+		stored := w.store.Snapshot(t, w.bucket)
+		if _, there := stored["up/picture.png"]; !there || len(stored) != len(w.before)+1 {
+			t.Errorf("%s is stored as %v", sent, stored)
+		}
+	}
+}

@@ -230,3 +230,79 @@ func TestTheListOfBucketsShowsTheCallersOwn(t *testing.T) {
 		}
 	}
 }
+
+// A public bucket gives its objects by name, as they were stored, and nothing
+// else. Under another type a picture could be a page of this origin.
+func TestWhatAPublicBucketGivesToAnybody(t *testing.T) {
+	w := newFiled(t, "buckets: [{name: BUCKET, public: read}]\n")
+	if got := do(t, w.signedPut("a.png", png(100), "Content-Type", "image/png")); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	w.before = w.store.Snapshot(t, w.bucket)
+	for _, c := range []struct {
+		method, path, header string
+		status               int
+		code                 string
+	}{
+		{"GET", "/a.png", "", 200, ""},
+		{"HEAD", "/a.png", "", 200, ""},
+		{"GET", "/a.png?response-content-type=text%2Fhtml", "", 400, "InvalidRequest"},
+		{"GET", "/a.png?response-content-disposition=attachment", "", 400, "InvalidRequest"},
+		{"GET", "/a.png?attributes", "", 403, "AccessDenied"},
+		{"GET", "/a.png?tagging", "", 403, "AccessDenied"},
+		{"GET", "/a.png?acl", "", 403, "AccessDenied"},
+		{"GET", "/a.png?uploadId=x", "", 403, "AccessDenied"},
+		{"GET", "/a.png", "X-Amz-Meta-A", 403, "AccessDenied"},
+		{"GET", "/.s3gateway/x", "", 403, "AccessDenied"},
+		{"GET", "", "", 403, "AccessDenied"},
+		{"GET", "?list-type=2", "", 403, "AccessDenied"},
+		{"GET", "?versions", "", 403, "AccessDenied"},
+		{"GET", "?uploads", "", 403, "AccessDenied"},
+		{"GET", "?location", "", 403, "AccessDenied"},
+		{"PUT", "/b.png", "", 403, "AccessDenied"},
+		{"PUT", "/b.png", "X-Amz-Copy-Source", 403, "AccessDenied"},
+		{"POST", "/b.png?uploads", "", 403, "AccessDenied"},
+		{"POST", "?delete", "", 403, "AccessDenied"},
+		{"DELETE", "/a.png", "", 403, "AccessDenied"},
+	} {
+		r := newRequest(t, c.method, w.url+"/"+w.bucket+c.path, nil)
+		if c.header != "" {
+			r.Header.Set(c.header, "/"+w.bucket+"/a.png")
+		}
+		got := do(t, r)
+		if got.status != c.status {
+			t.Errorf("%s %s %s: %d %s", c.method, c.path, c.header, got.status, got.body)
+		}
+		if c.code != "" {
+			got.isS3Error(t, c.status, c.code)
+		}
+	}
+	w.unchanged()
+}
+
+// A grant for a network goes by the address of the connection, and by a header
+// only where a trusted proxy wrote it.
+func TestAGrantForANetworkGoesByTheClientsAddress(t *testing.T) {
+	for trusted, honest := range map[string]bool{"": false, "10.0.0.0/8": false, "127.0.0.0/8": true} {
+		w := newFiled(t, `
+callers:
+  - name: web
+    access_keys: [{id: WEBKEY, secret: web-secret-of-16-or-more}]
+    grants: [{bucket: "*", actions: [read], from: [203.0.113.0/24, "2001:db8::/32"]}]
+`, "TRUSTED_PROXIES="+trusted)
+		if got := do(t, w.signedPut("a", []byte("x"))); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		for hops, inside := range map[string]bool{
+			"": false, "203.0.113.7": true, "::ffff:203.0.113.7": true, "203.0.113.7:1234": true, "[2001:db8::1]:5": true,
+			"198.51.100.1, 203.0.113.7": true, "203.0.113.7, 127.0.0.1": true, "garbage, 203.0.113.7": true,
+			"203.0.113.7, 198.51.100.1": false, "203.0.113.7, garbage": false, "203.0.113.7,": false, "203.0.113.007": false, "3405803783": false,
+		} {
+			r := newRequest(t, "GET", w.url+"/"+w.bucket+"/a", nil, "X-Forwarded-For", hops, "X-Real-Ip", "203.0.113.7", "Forwarded", "for=203.0.113.7")
+			signAs(t, r, hexSHA256(nil), webKeys, time.Now())
+			if got := do(t, r); (got.status == 200) != (honest && inside) || got.status != 200 && got.status != 403 {
+				t.Errorf("trusted %q, X-Forwarded-For %q: %d %s", trusted, hops, got.status, got.body)
+			}
+		}
+	}
+}

@@ -109,6 +109,19 @@ func lockedFile(cli *commands, p process, file string) (cfg *config.Config, unlo
 	}
 }
 
+// editLines has a text edited without what Windows editors put into it, and puts
+// that back: the mark at the beginning, and line ends of two characters.
+func editLines(src string, edit func(string) (string, error)) (string, error) {
+	const mark = "\ufeff"
+	text := strings.TrimPrefix(src, mark)
+	lineEnd := "\n"
+	if n := strings.Count(text, "\r\n"); n > 0 && n == strings.Count(text, "\n") {
+		lineEnd = "\r\n"
+	}
+	edited, err := edit(strings.ReplaceAll(text, lineEnd, "\n"))
+	return src[:len(src)-len(text)] + strings.ReplaceAll(edited, "\n", lineEnd), err
+}
+
 // editFile changes the file of a configuration: edit gives the new text, and
 // what was read from it must pass check. The file is replaced as a whole, so a
 // running gateway never reads half of it, and keeps its mode and owner.
@@ -125,7 +138,7 @@ func editFile(p process, cfg *config.Config, edit func(src string) (string, erro
 	if err != nil {
 		return err
 	}
-	edited, err := edit(string(src))
+	edited, err := editLines(string(src), edit)
 	if err != nil {
 		return err
 	}

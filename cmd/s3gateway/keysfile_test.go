@@ -20,6 +20,7 @@ func TestKeysInTheFile(t *testing.T) {
 		"items in braces":    "callers:\n- name: web\n  access_keys:\n  - {id: OLDKEY, secret: " + secret + "}\n  api_keys:\n  - {key: an-old-api-key-of-web}\n",
 		"all in braces":      "callers: [{name: web, access_keys: [{id: OLDKEY, secret: " + secret + "}], api_keys: [{key: an-old-api-key-of-web}]}]\n",
 		"no API keys":        "callers:\n  - name: web\n    access_keys:\n      - id: OLDKEY\n        secret: " + secret + "\n    # grants\n    grants:\n      - {bucket: \"*\", actions: [read]}\n",
+		"Windows":            "\ufeff# ours\r\n\r\ncallers:\r\n  # the web\r\n  - name: web # front\r\n    # two lines\r\n    # of it\r\n    access_keys:\r\n      - id: OLDKEY # of 2026\r\n        secret: " + secret + "\r\n    api_keys:\r\n      - key: an-old-api-key-of-web\r\n",
 		"names with accents": "# é\ncallers: [ {  name: web, limits: [{prefix: \"é/\", max_file_size: 1}], access_keys: [ { id: OLDKEY, secret: " + secret + " } ] } ]\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,13 +59,16 @@ func TestKeysInTheFile(t *testing.T) {
 			now, _ := os.ReadFile(path)
 			rest := string(now)
 			for _, line := range strings.SplitAfter(src, "\n") {
-				for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \n[]{},", r) }) {
+				for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \r\n[]{},", r) }) {
 					at := strings.Index(rest, word)
 					if at < 0 {
 						t.Fatalf("%q is gone:\n%s", word, now)
 					}
 					rest = rest[at+len(word):]
 				}
+			}
+			if strings.Contains(src, "\r") && strings.Count(string(now), "\r\n") != strings.Count(string(now), "\n") {
+				t.Errorf("line ends differ: %q", now)
 			}
 			if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
 				t.Errorf("mode %v", info.Mode())

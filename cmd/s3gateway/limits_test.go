@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,4 +133,33 @@ func TestLimitsOfAPrefixOnTheRESTDoor(t *testing.T) {
 	if a := do(t, newRequest(t, http.MethodPost, w.rest("direct"), content, append(auth, "Content-Type", kind)...)); a.status != 201 {
 		t.Errorf("as small as is allowed: %d %s", a.status, a.body)
 	}
+}
+
+// A file is downloaded under the name that it came with, so what is denied in
+// names is denied there too, where the key has lost it.
+func TestWhatIsDeniedInANameIsDeniedInTheOneThatAFileIsDownloadedBy(t *testing.T) {
+	w := newWorld(t, append(open, yamlFile(t, limitsFile))...)
+	auth := []string{"Authorization", "Bearer web-api-key-of-16-or-more"}
+	tus := append(slices.Clone(auth), "Tus-Resumable", "1.0.0", "Upload-Length", "10", "Upload-Metadata")
+	w.plant("uploads/a.png", "image/png", png(100))
+	for _, name := range []string{strings.Repeat("a", 118) + ".php.png", strings.Repeat("a", 130) + ".php.abcdefghijklmnopqrst", ".php", ".PHP .png"} {
+		content, kind := form(t, name, "image/png", png(100))
+		named := base64.StdEncoding.EncodeToString([]byte(name))
+		for way, r := range map[string]*http.Request{
+			"file":    newRequest(t, "PUT", w.rest("direct?filename="+url.QueryEscape(name)), bytes.NewReader(png(100)), append(auth, "Content-Type", "image/png")...),
+			"form":    newRequest(t, "POST", w.rest("direct"), content, append(auth, "Content-Type", kind)...),
+			"link":    newRequest(t, "POST", w.rest("presigned"), strings.NewReader(`{"filename":"`+name+`","content_type":"image/png"}`), append(auth, "Content-Type", "application/json")...),
+			"tus":     newRequest(t, "POST", w.rest("resumable"), nil, append(tus, "filename "+named)...),
+			"copy":    newRequest(t, "POST", w.rest("copy"), strings.NewReader(`{"file_id":"uploads/a.png","filename":"`+name+`"}`), append(auth, "Content-Type", "application/json")...),
+			"renamed": newRequest(t, "PATCH", w.rest("metadata/uploads/a.png"), strings.NewReader(`{"filename":"`+name+`"}`), append(auth, "Content-Type", "application/json")...),
+		} {
+			got := do(t, r)
+			if got.status != 422 {
+				t.Errorf("%s, %s: %d %s", way, name, got.status, got.body)
+				continue
+			}
+			got.isProblem(t, 422, "File extension not allowed")
+		}
+	}
+	w.unchanged()
 }

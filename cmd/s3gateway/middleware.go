@@ -50,7 +50,7 @@ func recordRequests(log zerolog.Logger, now func() time.Time, trusted []netip.Pr
 				if r.Context().Err() != nil && (seen.status == 0 || gateway.CodeOf(facts.Err) == gateway.RequestTimeout) {
 					seen.status = statusClientGone
 				}
-				audit(log, seen.status, facts)
+				audit(log, r.Method, seen.status, facts)
 				logRequest(log, now(), r, seen, facts)
 				if failure != nil {
 					panic(failure) // net/http cuts the connection
@@ -67,8 +67,8 @@ func newRequestID() string {
 	return strings.ToUpper(hex.EncodeToString(id[:]))
 }
 
-// logRequest writes one line per request. The query stays out of it: it may
-// carry a signature.
+// logRequest writes one line per request. The query stays out of it, and the host
+// of a whole URL: they may carry a signature, or a password.
 func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *recorder, f gateway.Fields) {
 	status := seen.status
 	level := zerolog.InfoLevel
@@ -80,8 +80,7 @@ func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *record
 	if log.GetLevel() > level {
 		return
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	line = line.Str("id", f.ID).Str("door", string(f.Door)).Str("method", r.Method).Str("path", path).
+	line = line.Str("id", f.ID).Str("door", string(f.Door)).Str("method", r.Method).Str("path", rawPath(r.RequestURI)).
 		Str("client", f.Client).Int("status", status).Int64("bytes", seen.bytes).Dur("took", end.Sub(f.Start))
 	for name, value := range map[string]string{
 		"operation": f.Operation, "caller": f.Caller, "cache": f.Cache, "backend_request_id": f.Backend,

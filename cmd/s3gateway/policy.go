@@ -77,7 +77,7 @@ func (c policyCheckCommand) Run(cli *commands, p process) error {
 // decide prints the decision. Who has keys and none of them in use is denied
 // whatever the grants say, by a link too.
 func decide(w io.Writer, cfg *config.Config, rules *policy.Policy, r policy.Request) error {
-	verdict, denied := rules.Decide(r), &exitError{code: exitFailed, err: fmt.Errorf("%s is denied", r.Action)}
+	verdict, denied := rules.DecideBoth(r), &exitError{code: exitFailed, err: fmt.Errorf("%s is denied", r.Action)}
 	ended, inUse := keysAt(cfg, r.Caller.Name, r.Now)
 	if verdict.Allowed && len(ended) > 0 && !inUse {
 		fmt.Fprintf(w, "denied: the caller has no key in use: %s\n", strings.Join(ended, ", "))

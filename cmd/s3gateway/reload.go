@@ -34,6 +34,9 @@ func (a *app) reload(load func() (*config.Config, []config.Warning, error)) {
 		a.log.Warn().Msg(w.String())
 	}
 	var fixed []string
+	if err == nil && a.current.Load().config.Emptied(cfg) {
+		err = settingsError("%s:1:1: the file is empty, as one that is being written; to take all settings out of it restart the gateway", cfg.ConfigFile)
+	}
 	if err == nil {
 		cfg, fixed = a.current.Load().config.Renew(cfg)
 		err = a.use(cfg)

@@ -73,6 +73,14 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	if detail, _ := health.json(t)["detail"].(string); health.status != 200 || !strings.Contains(detail, "refused") || strings.Contains(detail, "policy.yaml") {
 		t.Errorf("health: %d %s", health.status, health.body)
 	}
+	for _, cut := range []string{"", "\n# max_file_size: 1005\n", "callers:\n"} {
+		refusals := strings.Count(g.stderr.String(), "policy.yaml:1:1: the file is empty")
+		write(t, path, cut)
+		eventually(t, "the refusal of an empty file in the log", func() bool {
+			return strings.Count(g.stderr.String(), "policy.yaml:1:1: the file is empty") > refusals
+		})
+		becomes("an empty file leaves the earlier policy", "1004")
+	}
 	write(t, path, "max_file_size: 1006\n")
 	becomes("a file that was mended", "1006")
 	if health := do(t, newRequest(t, "GET", g.url+"/api/v1/upload/health", nil)); health.json(t)["detail"] != nil {
