@@ -197,11 +197,15 @@ func (d *Door) findOperation(x *exchange) (err error) {
 // become headers of the answer, and a line break in one would begin another.
 func checkOverrides(query []signer.Param) error {
 	for _, p := range query {
-		if slices.Contains(responseParams, p.Key) && strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		if slices.Contains(responseParams, p.Key) && hasControl(p.Value) {
 			return gateway.Errorf(gateway.InvalidArgument, "The value of %s has a control character.", p.Key).With("ArgumentName", p.Key)
 		}
 	}
 	return nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
 // locate finds the backend's names. It stands before authorise: where keys are
