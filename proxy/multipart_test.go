@@ -144,7 +144,11 @@ func copyBackend(r *rig, size int64, contentType, head string) {
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = io.WriteString(w, head)
 		default:
-			_, _ = io.WriteString(w, "<CopyObjectResult><ETag>&quot;copied&quot;</ETag></CopyObjectResult>")
+			root := "CopyObjectResult"
+			if q.URL.Query().Has("partNumber") {
+				root = "CopyPartResult"
+			}
+			_, _ = io.WriteString(w, "<"+root+"><ETag>&quot;copied&quot;</ETag></"+root+">")
 		}
 	})
 }
