@@ -77,7 +77,7 @@ func openForm(r *http.Request) (*form, error) {
 			return nil, err
 		}
 		if name == "file" {
-			f.filename = filename
+			f.filename = withoutPath(filename)
 			f.file, err = s.file(r.ContentLength)
 			return f, err
 		}
@@ -103,6 +103,13 @@ func dispositionOf(h textproto.MIMEHeader) (name, filename string, err error) {
 		return "", "", malformedForm("a part has no field name")
 	}
 	return strings.ToLower(params["name"]), params["filename"], nil
+}
+
+// withoutPath is a file's own name: what stands before it is the place on the
+// sender's disk, or an attempt to leave the one that the form's maker meant
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html).
+func withoutPath(filename string) string {
+	return filename[strings.LastIndexAny(filename, `/\`)+1:]
 }
 
 // formScanner reads a form line by line and knows how far it is: net's own
