@@ -115,6 +115,20 @@ func TestCompleteNamesTheGatewayAndLosesNothing(t *testing.T) {
 	}
 }
 
+// The checksums of a Complete are the object's: its document has others.
+func TestTheChecksumsOfACompleteAreTheObjects(t *testing.T) {
+	for name, value := range map[string]string{
+		"X-Amz-Checksum-Crc32": "AAAAAA==-2", "X-Amz-Checksum-Sha512": strings.Repeat("A", 86) + "==", "X-Amz-Checksum-Md5": strings.Repeat("A", 22) + "==",
+	} {
+		r := newRig(t)
+		r.backend.says("<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+		a := r.do(call{method: "POST", path: "/bucket/key", query: "uploadId=u", body: completeBody(1), header: map[string]string{name: value}})
+		if a.status != 200 || r.only().Header.Get(name) != value {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+}
+
 func TestAnEndlessPartListEnds(t *testing.T) {
 	r := newRig(t, limits(10000, "image/*"))
 	n := 0

@@ -21,6 +21,18 @@ func TestHostileInputIsTheClientsFault(t *testing.T) {
 		{"a checksum that nobody compares", func(w *world) *http.Request {
 			return w.signedPut("a.txt", []byte("x"), "X-Amz-Checksum-Foo", "AAAAAA==")
 		}, 501, "NotImplemented"},
+		{"two checksums", func(w *world) *http.Request {
+			return w.signedPut("a.txt", []byte("hello"), "X-Amz-Checksum-Crc32", "NhCmhg==", "X-Amz-Checksum-Sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00=")
+		}, 400, "InvalidRequest"},
+		{"a checksum that is none", func(w *world) *http.Request {
+			return w.signedPut("a.txt", []byte("hello"), "X-Amz-Checksum-Crc32", "AAAA")
+		}, 400, "InvalidRequest"},
+		{"an announced checksum that does not come", func(w *world) *http.Request {
+			return w.signedPut("a.txt", []byte("hello"), "X-Amz-Sdk-Checksum-Algorithm", "CRC32")
+		}, 400, "InvalidRequest"},
+		{"another checksum than was announced", func(w *world) *http.Request {
+			return w.signedPut("a.txt", []byte("hello"), "X-Amz-Sdk-Checksum-Algorithm", "SHA256", "X-Amz-Checksum-Crc32", "NhCmhg==")
+		}, 400, "InvalidRequest"},
 		{"a NUL in an override", func(w *world) *http.Request { return w.signedGet("?response-content-type=a%00b") }, 400, "InvalidArgument"},
 		{"a line break in an override", func(w *world) *http.Request {
 			return w.signedGet("?response-content-disposition=a%0D%0AX-Evil%3A%201")
