@@ -115,6 +115,16 @@ func TestCompleteNamesTheGatewayAndLosesNothing(t *testing.T) {
 	}
 }
 
+// A result that names a key which XML cannot hold is one all the same.
+func TestAResultWithAKeyThatXMLCannotHold(t *testing.T) {
+	r := newRig(t)
+	r.backend.says("<CompleteMultipartUploadResult><Key>a&#x1;b</Key><ETag>e</ETag></CompleteMultipartUploadResult>")
+	a := r.do(call{method: "POST", path: "/bucket/a\x01b", query: "uploadId=u", body: completeBody(1)})
+	if a.status != 200 || !strings.Contains(a.body, "<Key>a\uFFFDb</Key><ETag>e</ETag>") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 // The checksums of a Complete are the object's: its document has others.
 func TestTheChecksumsOfACompleteAreTheObjects(t *testing.T) {
 	for name, value := range map[string]string{
