@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -49,22 +49,17 @@ func (s *Store) SweepParts(ctx context.Context, folder string, now time.Time) (r
 	return removed, nil
 }
 
-// oldParts are the keys of multipart uploads from before a time. All uploads are
-// listed: MinIO takes a prefix for a whole key.
+// oldParts are the keys of multipart uploads from before a time.
 func (s *Store) oldParts(ctx context.Context, folder string, before time.Time) (keys []string, err error) {
-	pages := s3.NewListMultipartUploadsPaginator(s.Client.S3(), &s3.ListMultipartUploadsInput{Bucket: &s.Bucket})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fromSDK(err)
+	err = s.Client.EachUpload(ctx, s.Bucket, func(key string, u types.MultipartUpload) error {
+		below, found := strings.CutPrefix(key, folder)
+		if found && madeID.MatchString(below) && aws.ToTime(u.Initiated).Before(before) {
+			keys = append(keys, key)
 		}
-		for _, u := range page.Uploads {
-			key := aws.ToString(u.Key)
-			below, found := strings.CutPrefix(key, folder)
-			if found && madeID.MatchString(below) && aws.ToTime(u.Initiated).Before(before) {
-				keys = append(keys, key)
-			}
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, fromSDK(err)
 	}
 	return keys, nil
 }

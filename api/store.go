@@ -135,7 +135,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // continuation token, so that a cursor stays good on every replica and after
 // the object it stands on is gone.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) (Page, error) {
-	in := &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit))}
+	in := &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)), EncodingType: types.EncodingTypeUrl}
 	if after != "" {
 		in.StartAfter = &after
 	}
@@ -145,14 +145,14 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) (Page
 	}
 	page := Page{More: aws.ToBool(out.IsTruncated)}
 	for _, o := range out.Contents {
-		page.Objects = append(page.Objects, objectFromList(o))
+		page.Objects = append(page.Objects, objectFromList(backend.ListedName(out.EncodingType, o.Key), o))
 	}
 	return page, nil
 }
 
-func objectFromList(o types.Object) Object {
+func objectFromList(key string, o types.Object) Object {
 	return Object{
-		Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size),
+		Key: key, Size: aws.ToInt64(o.Size),
 		Modified: aws.ToTime(o.LastModified), ETag: bareETag(aws.ToString(o.ETag)),
 	}
 }

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,6 +213,55 @@ func TestABackendThatDoesNotAnswer(t *testing.T) {
 	if e := gateway.AsError(err); e.Code != gateway.ServiceUnavailable || e.RetryAfter <= 0 {
 		t.Errorf("without credentials: %v", err)
 	}
+}
+
+// What a client would take for a whole object, or what no HTTP server may send on,
+// is the same as no answer.
+func TestAnAnswerThatIsNoneIsRefused(t *testing.T) {
+	for name, answer := range map[string]string{
+		"a body that ends with its connection": "HTTP/1.1 200 OK\r\nETag: x\r\n\r\nhalf an obj",
+		"the same of HTTP/1.0":                 "HTTP/1.0 200 OK\r\nETag: x\r\n\r\nhalf an obj",
+		"a part that ends with its connection": "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/20\r\n\r\nhalf",
+		"a status under 100":                   "HTTP/1.1 099 No\r\nContent-Length: 0\r\n\r\n",
+		"a status over 599":                    "HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
+		"another protocol":                     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+		"a header without end":                 "HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Amz-Meta-A: "+strings.Repeat("a", 1000)+"\r\n", 2000) + "\r\n",
+		"interim answers without end":          strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 100_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := New(testEndpoint(t, rawServer(t, answer)), zerolog.Nop(), time.Now)
+			defer c.Close()
+			resp, err := c.Do(t.Context(), Request{Method: "GET", Bucket: "b", Key: "k"})
+			if e := gateway.AsError(err); err == nil || e.Code != gateway.ServiceUnavailable || e.RetryAfter <= 0 {
+				t.Errorf("%v %v", resp, err)
+			}
+		})
+	}
+}
+
+// rawServer answers every request with these bytes and ends the connection.
+func rawServer(t *testing.T, answer string) (url string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, answer)
+			conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		running.Wait()
+	})
+	return "http://" + l.Addr().String()
 }
 
 // A whole request has no time limit, its beginning has: a long upload lasts as

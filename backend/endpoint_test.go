@@ -103,6 +103,8 @@ func refusals() []refusal {
 		{"expired", 400, nil, doc("ExpiredToken"), own},
 		{"another region", 400, nil, doc("AuthorizationHeaderMalformed"), own},
 		{"a clock", 403, nil, doc("RequestTimeTooSkewed"), own},
+		{"a proxy that wants its own password", 407, nil, "", own},
+		{"a login page", 401, nil, "<html>", own},
 		{"a redirect", 301, map[string]string{"Location": "https://elsewhere"}, "", own},
 		{"a redirect with a document", 307, nil, doc("TemporaryRedirect"), own},
 	}

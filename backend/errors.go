@@ -94,7 +94,9 @@ func Refused(status int, code, message string, cause error) *gateway.Error {
 	if status >= 300 && status < 400 && status != http.StatusNotModified {
 		code = "PermanentRedirect"
 	}
-	if ownFault[code] {
+	// S3 has neither status: a server before it does not know the gateway.
+	stranger := status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired
+	if ownFault[code] || stranger {
 		return &gateway.Error{
 			Code:       gateway.ServiceUnavailable,
 			Message:    MessageAccessDenied,

@@ -24,6 +24,9 @@ const (
 	idleConnTimeout       = 30 * time.Second
 	expectContinueTimeout = time.Second
 	idleConns             = 256
+	// maxAnswerHeader bounds the header of an answer, in bytes. S3 allows 8 KB of
+	// a request's; net/http's own bound is 10 MB.
+	maxAnswerHeader = 1 << 20
 	// copyBuffer carries bodies; 64 KiB is where larger buffers stopped paying.
 	copyBuffer = 64 << 10
 )
@@ -54,6 +57,8 @@ func newTransport(e Endpoint) *http.Transport {
 		ExpectContinueTimeout: expectContinueTimeout,
 		ReadBufferSize:        copyBuffer,
 		WriteBufferSize:       copyBuffer,
+
+		MaxResponseHeaderBytes: maxAnswerHeader,
 	}
 }
 

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,7 +110,8 @@ func TestWritesEmptyTheCache(t *testing.T) {
 			r.backend.answers(func(w http.ResponseWriter, q *http.Request, _ seen) {
 				w.Header().Set("Etag", `"etag"`)
 				if q.Method != http.MethodHead {
-					_, _ = w.Write([]byte("<DeleteResult></DeleteResult>")) // well-formed for all of them
+					root := cmp.Or(map[string]string{"copy": "CopyObjectResult", "complete": "CompleteMultipartUploadResult"}[name], "DeleteResult")
+					_, _ = io.WriteString(w, "<"+root+"></"+root+">")
 				}
 			})
 			r.cached(head("/bucket/key"))

@@ -120,8 +120,10 @@ On purpose, because the gateway answers for what it signs anew:
 | an x-amz-* header or query parameter that the operation does not know; a sub-resource that the method does not have | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
 | a query parameter twice, partNumber or uploadId without a value | 400 | backends differ on which counts |
+| a control character in the value of a parameter that names an operation, such as uploadId or tagging | 400 InvalidArgument | MinIO's router overlooks it: DELETE of ` + "`?tagging`" + ` deletes the object |
 | a copy source that is a URL, has a parameter beside versionId or one without a value | 400 | as on AWS |
 | PUT of an object without Content-Length | 411 MissingContentLength | as on AWS |
+| an x-amz-sdk-checksum-algorithm header without the checksum that it announces | 400 InvalidRequest | as on AWS; MinIO passes over it |
 | DeleteObjects with a wrong Content-MD5 | 400 BadDigest | as on AWS; MinIO does not compare |
 | CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
 | a form without policy, or with a negative range | 403, 400 | as on AWS |

@@ -43,7 +43,7 @@ type document struct{ raw []byte }
 // digest that came with it: a backend may not compare them, and a document that
 // is written anew has digests of its own.
 func (d *Door) readDocument(x *exchange) (document, error) {
-	body, err := x.auth.OpenBody(x.r, signer.BodyOptions{VerifyPayloadHash: true})
+	body, err := x.auth.OpenBody(x.r, signer.BodyOptions{VerifyPayloadHash: true, OtherChecksums: checksumsAreObjects(x.op)})
 	if err != nil {
 		return document{}, err
 	}

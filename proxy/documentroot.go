@@ -59,18 +59,22 @@ func checkRoot(op *Operation, raw []byte) error {
 		return gateway.Errorf(gateway.MalformedXML, "%s needs a document, and the body is empty.", op.Name)
 	}
 	want, known := documentRoots[op.Name]
-	decoder := xml.NewDecoder(bytes.NewReader(raw))
-	for known {
-		token, err := decoder.Token()
-		if err != nil {
-			return malformed(err)
-		}
-		if root, ok := token.(xml.StartElement); ok {
-			if root.Name.Local == want {
-				return nil
-			}
-			return malformed(fmt.Errorf("the document is %.64q, not %s", root.Name.Local, want))
-		}
+	if root := rootOf(raw); known && root != want {
+		return malformed(fmt.Errorf("the document is %.64q, not %s", root, want))
 	}
 	return nil
+}
+
+// rootOf is the name of the root element of a document, "" where there is none.
+func rootOf(raw []byte) string {
+	decoder := xml.NewDecoder(bytes.NewReader(raw))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return ""
+		}
+		if root, ok := token.(xml.StartElement); ok {
+			return root.Name.Local
+		}
+	}
 }

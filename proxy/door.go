@@ -204,11 +204,15 @@ func (x *exchange) checkOverrides() error {
 		case x.caller.Anonymous():
 			return gateway.Errorf(gateway.InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.").
 				With("ArgumentName", p.Key)
-		case strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		case hasControl(p.Value):
 			return gateway.Errorf(gateway.InvalidArgument, "The value of %s has a control character.", p.Key).With("ArgumentName", p.Key)
 		}
 	}
 	return nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
 // locate finds the backend's names. It stands before authorise: where keys are

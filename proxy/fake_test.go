@@ -99,7 +99,7 @@ func (f *fakeS3) prove(r *http.Request, wire []byte) (string, error) {
 		return "", errors.New("not signed")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(wire))
-	body, err := auth.OpenBody(r, signer.BodyOptions{VerifyPayloadHash: true})
+	body, err := auth.OpenBody(r, signer.BodyOptions{VerifyPayloadHash: true, OtherChecksums: r.URL.Query().Has("uploadId") && r.Method == http.MethodPost})
 	if err != nil {
 		return "", err
 	}

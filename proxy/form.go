@@ -77,7 +77,7 @@ func openForm(r *http.Request) (*form, error) {
 			return nil, err
 		}
 		if name == "file" {
-			f.filename = withoutFolders(filename)
+			f.filename = withoutPath(filename)
 			f.file, err = s.file(r.ContentLength)
 			return f, err
 		}
@@ -97,16 +97,19 @@ func malformedForm(why string) *gateway.Error {
 	return gateway.Errorf(gateway.MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data: %s.", why)
 }
 
-// withoutFolders gives the name that ${filename} stands for: what follows the last
-// slash or backslash, so that a form for one folder is none for those below it.
-func withoutFolders(name string) string { return name[strings.LastIndexAny(name, `/\`)+1:] }
-
 func dispositionOf(h textproto.MIMEHeader) (name, filename string, err error) {
 	kind, params, e := mime.ParseMediaType(h.Get("Content-Disposition"))
 	if e != nil || kind != "form-data" || params["name"] == "" {
 		return "", "", malformedForm("a part has no field name")
 	}
 	return strings.ToLower(params["name"]), params["filename"], nil
+}
+
+// withoutPath is a file's own name: what stands before it is the place on the
+// sender's disk, or an attempt to leave the one that the form's maker meant
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html).
+func withoutPath(filename string) string {
+	return filename[strings.LastIndexAny(filename, `/\`)+1:]
 }
 
 // formScanner reads a form line by line and knows how far it is: net's own

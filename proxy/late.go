@@ -52,7 +52,10 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 		err = x.asErrorDocument(raw)
 	}
 	if err == nil && checkXML(raw) != nil {
-		err = errors.New("the backend's answer is not a whole document")
+		raw, _ = legible(raw) // a result names its key, and what it names is written anew
+	}
+	if err == nil && (checkXML(raw) != nil || rootOf(raw) != lateResults[x.op.Name]) {
+		err = errors.New("the backend's answer is not a whole result")
 	}
 	known = err == nil
 	end(known) // before the client hears of it
@@ -60,6 +63,14 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 		return late.fail(clientGone(x.r.Context(), err))
 	}
 	return late.finish(d.nameResult(x, raw))
+}
+
+// lateResults are the roots of their results. A page of a proxy is none, however
+// well formed.
+var lateResults = map[string]string{
+	"CompleteMultipartUpload": "CompleteMultipartUploadResult",
+	"CopyObject":              "CopyObjectResult",
+	"UploadPartCopy":          "CopyPartResult",
 }
 
 // noteAnswer keeps the backend's request id and gives the refusal when its answer

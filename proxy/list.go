@@ -136,6 +136,18 @@ func (n names) apply(raw []byte) ([]byte, error) {
 	if !n.at.renamed && !bytes.Contains(raw, []byte(strings.TrimSuffix(gateway.ReservedPrefix, "/"))) && !bytes.Contains(raw, []byte(ownMetaElement)) {
 		return raw, nil
 	}
+	out, err := n.edit(raw)
+	if err == nil {
+		return out, nil
+	}
+	text, restore := legible(raw)
+	if out, err = n.edit(text); err != nil {
+		return nil, err
+	}
+	return restore(out), nil
+}
+
+func (n names) edit(raw []byte) ([]byte, error) {
 	s := nameScanner{names: n, decoder: xml.NewDecoder(bytes.NewReader(raw)), raw: raw}
 	if err := s.scan(); err != nil {
 		return nil, err

@@ -115,6 +115,30 @@ func TestCompleteNamesTheGatewayAndLosesNothing(t *testing.T) {
 	}
 }
 
+// A result that names a key which XML cannot hold is one all the same.
+func TestAResultWithAKeyThatXMLCannotHold(t *testing.T) {
+	r := newRig(t)
+	r.backend.says("<CompleteMultipartUploadResult><Key>a&#x1;b</Key><ETag>e</ETag></CompleteMultipartUploadResult>")
+	a := r.do(call{method: "POST", path: "/bucket/a\x01b", query: "uploadId=u", body: completeBody(1)})
+	if a.status != 200 || !strings.Contains(a.body, "<Key>a\uFFFDb</Key><ETag>e</ETag>") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// The checksums of a Complete are the object's: its document has others.
+func TestTheChecksumsOfACompleteAreTheObjects(t *testing.T) {
+	for name, value := range map[string]string{
+		"X-Amz-Checksum-Crc32": "AAAAAA==-2", "X-Amz-Checksum-Sha512": strings.Repeat("A", 86) + "==", "X-Amz-Checksum-Md5": strings.Repeat("A", 22) + "==",
+	} {
+		r := newRig(t)
+		r.backend.says("<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+		a := r.do(call{method: "POST", path: "/bucket/key", query: "uploadId=u", body: completeBody(1), header: map[string]string{name: value}})
+		if a.status != 200 || r.only().Header.Get(name) != value {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+}
+
 func TestAnEndlessPartListEnds(t *testing.T) {
 	r := newRig(t, limits(10000, "image/*"))
 	n := 0
@@ -144,7 +168,11 @@ func copyBackend(r *rig, size int64, contentType, head string) {
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = io.WriteString(w, head)
 		default:
-			_, _ = io.WriteString(w, "<CopyObjectResult><ETag>&quot;copied&quot;</ETag></CopyObjectResult>")
+			root := "CopyObjectResult"
+			if q.URL.Query().Has("partNumber") {
+				root = "CopyPartResult"
+			}
+			_, _ = io.WriteString(w, "<"+root+"><ETag>&quot;copied&quot;</ETag></"+root+">")
 		}
 	})
 }

@@ -86,3 +86,22 @@ func TestBucketMap(t *testing.T) {
 		t.Error("a mapped bucket could be removed")
 	}
 }
+
+// Stores refer to control characters in keys, which XML 1.0 cannot hold.
+func TestKeysThatXMLCannotHoldAreListedAsTheBackendDoes(t *testing.T) {
+	mapped := names{bucket: "pictures", at: Location{Bucket: "store", Prefix: "team/", renamed: true}}
+	for _, c := range []struct{ in, want string }{
+		{`<R><Name>store</Name><Contents><Key>team/a&#x1;&#31;b&#x9;</Key></Contents></R>`, `<R><Name>pictures</Name><Contents><Key>a&#x1;&#x1F;b&#x9;</Key></Contents></R>`},
+		{"<R><Contents><Key>team/\U000F0000A&#x000002;&#xF0000;B</Key></Contents></R>", "<R><Contents><Key>\U000F0000A&#x2;\U000F0000B</Key></Contents></R>"},
+		{`<R><Contents><Key>team/.s3gateway/&#x1;</Key></Contents><Contents><Key>team/&#x1;</Key></Contents></R>`, `<R><Contents><Key>&#x1;</Key></Contents></R>`},
+	} {
+		if got, err := mapped.apply([]byte(c.in)); err != nil || string(got) != c.want {
+			t.Errorf("got  %s\nwant %s (%v)", got, c.want, err)
+		}
+	}
+	for _, in := range []string{"<R><Contents><Key>team/\x01</Key></Contents></R>", "<R><Contents><Key>team/&#xFFFFFFFFF;</Key></Contents></R>", "<R><Contents><Key>&#x1;"} {
+		if got, err := mapped.apply([]byte(in)); err == nil {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}

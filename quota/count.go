@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
@@ -216,52 +217,34 @@ func (l *lister) add(key string, size int64, objects int64) {
 	}
 }
 
-// uploads are listed without a prefix: MinIO takes one for a whole key.
 func (l *lister) uploads(ctx context.Context) error {
-	pages := s3.NewListMultipartUploadsPaginator(l.client.S3(), &s3.ListMultipartUploadsInput{Bucket: &l.bucket})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return err
+	return l.client.EachUpload(ctx, l.bucket, func(key string, u types.MultipartUpload) error {
+		if !strings.HasPrefix(key, l.prefix) || !l.counts(key) {
+			return nil
 		}
-		for _, u := range page.Uploads {
-			key := aws.ToString(u.Key)
-			if !strings.HasPrefix(key, l.prefix) || !l.counts(key) {
-				continue
-			}
-			parts, err := sumParts(ctx, l.client.S3(), &s3.ListPartsInput{Bucket: &l.bucket, Key: &key, UploadId: u.UploadId}, nil)
-			if err != nil {
-				return err
-			}
+		parts, err := sumParts(ctx, l.client.S3(), &s3.ListPartsInput{Bucket: &l.bucket, Key: &key, UploadId: u.UploadId}, nil)
+		if err == nil {
 			l.add(key, parts.Bytes, 0)
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (l *lister) versions(ctx context.Context) error {
-	pages := s3.NewListObjectVersionsPaginator(l.client.S3(), &s3.ListObjectVersionsInput{Bucket: &l.bucket, Prefix: &l.prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return err
-		}
-		for _, v := range page.Versions {
-			l.add(aws.ToString(v.Key), aws.ToInt64(v.Size), 1)
-		}
-	}
-	return nil
+	return l.client.EachVersion(ctx, l.bucket, l.prefix, func(key string, v types.ObjectVersion) {
+		l.add(key, aws.ToInt64(v.Size), 1)
+	})
 }
 
 func (l *lister) objects(ctx context.Context) error {
-	pages := s3.NewListObjectsV2Paginator(l.client.S3(), &s3.ListObjectsV2Input{Bucket: &l.bucket, Prefix: &l.prefix})
+	pages := s3.NewListObjectsV2Paginator(l.client.S3(), &s3.ListObjectsV2Input{Bucket: &l.bucket, Prefix: &l.prefix, EncodingType: types.EncodingTypeUrl})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return err
 		}
 		for _, o := range page.Contents {
-			l.add(aws.ToString(o.Key), aws.ToInt64(o.Size), 1)
+			l.add(backend.ListedName(page.EncodingType, o.Key), aws.ToInt64(o.Size), 1)
 		}
 	}
 	return nil

@@ -17,6 +17,9 @@ type BodyOptions struct {
 	// VerifyPayloadHash compares a signed payload hash with the body here. When
 	// false the hash goes on (Body.PayloadHash) and the backend compares.
 	VerifyPayloadHash bool
+	// OtherChecksums is true where the x-amz-checksum-* headers are of something
+	// else than this body: those of CompleteMultipartUpload are the object's.
+	OtherChecksums bool
 }
 
 // Body is a request's payload as plain bytes of known length. It hands out all
@@ -49,6 +52,14 @@ func (a *Auth) OpenBody(r *http.Request, o BodyOptions) (*Body, error) {
 	b, err := a.openPayload(r, o)
 	if err != nil {
 		return nil, err
+	}
+	if o.OtherChecksums {
+		return b, nil
+	}
+	if !a.Presigned && b.trailerName == "" { // the algorithm in a link is a default of the SDK that made it
+		if err := a.checkSDKAlgorithm(r, ""); err != nil {
+			return nil, err
+		}
 	}
 	proofs, err := Proofs(func(name string) string { return a.header(r, name) })
 	if err != nil {

@@ -185,6 +185,11 @@ func TestOpenBodyRefusals(t *testing.T) {
 		{"another checksum beside the trailer", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: crc32Hello + "\nx-amz-checksum-sha1: AAAA"}, gateway.InvalidRequest},
 		{"SDK algorithm differs from the trailer", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: crc32Hello + "\nx-amz-sdk-checksum-algorithm: SHA1"}, gateway.InvalidRequest},
 		{"SDK algorithm without a checksum", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: "x-amz-sdk-checksum-algorithm: SHA1"}, gateway.InvalidRequest},
+		{"SDK algorithm without a checksum of a plain body", bodyCase{hash: UnsignedPayload, wire: "x", header: "x-amz-sdk-checksum-algorithm: SHA1"}, gateway.InvalidRequest},
+		{"SDK algorithm differs from the checksum", bodyCase{hash: UnsignedPayload, wire: "hello", header: "x-amz-sdk-checksum-algorithm: SHA1\n" + strings.Replace(checksumLine("crc32", "hello"), ":", ": ", 1)}, gateway.InvalidRequest},
+		{"two checksums", bodyCase{hash: UnsignedPayload, wire: "hello", header: strings.Replace(checksumLine("crc32", "hello"), ":", ": ", 1) + "\n" + strings.Replace(checksumLine("sha1", "hello"), ":", ": ", 1)}, gateway.InvalidRequest},
+		{"a checksum that is too short", bodyCase{hash: UnsignedPayload, wire: "x", header: "x-amz-checksum-crc32: AAAA"}, gateway.InvalidRequest},
+		{"a checksum that is not base64", bodyCase{hash: StreamingUnsignedTrailer, wire: "0\r\n\r\n", header: "x-amz-checksum-sha256: !"}, gateway.InvalidRequest},
 		{"decoded length of a plain body differs", bodyCase{hash: UnsignedPayload, wire: "x", header: "x-amz-decoded-content-length: 2"}, gateway.InvalidRequest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,6 +205,16 @@ func TestOpenBodyRefusals(t *testing.T) {
 		_, err := (&Auth{PayloadHash: UnsignedPayload}).OpenBody(r, BodyOptions{})
 		wantCode(t, err, gateway.MissingContentLength)
 	})
+}
+
+// The SDK that makes a link names its default algorithm in it, without a body
+// whose checksum could come.
+func TestTheAlgorithmInALinkNeedsNoChecksum(t *testing.T) {
+	r := &http.Request{Header: http.Header{}, Body: http.NoBody}
+	promoted := http.Header{"X-Amz-Sdk-Checksum-Algorithm": {"CRC32"}}
+	if _, err := (&Auth{PayloadHash: UnsignedPayload, Presigned: true, Promoted: promoted}).OpenBody(r, BodyOptions{}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestBodySourceErrors(t *testing.T) {

@@ -66,20 +66,27 @@ type Proof struct {
 
 // Proofs gives one for each declared checksum that a store may not compare
 // itself. get gives a request's header or form field by its lower-case name. A
-// value that is no checksum of its algorithm is InvalidRequest.
+// value that is no checksum of its algorithm, and a second checksum, are
+// InvalidRequest: stores have other words for them, or overlook them.
 func Proofs(get func(name string) string) ([]Proof, error) {
 	var proofs []Proof
+	seen := 0
 	for algorithm, c := range checksums {
 		declared := get(checksumPrefix + algorithm)
-		if c.compared || declared == "" {
+		if declared == "" {
 			continue
+		}
+		if seen++; seen > 1 {
+			return nil, gateway.Errorf(gateway.InvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
 		p := Proof{Hash: c.make(), algorithm: algorithm}
 		var err error
 		if p.want, err = base64.StdEncoding.Strict().DecodeString(declared); err != nil || len(p.want) != p.Size() {
 			return nil, gateway.Errorf(gateway.InvalidRequest, "Value for %s%s header is invalid.", checksumPrefix, algorithm)
 		}
-		proofs = append(proofs, p)
+		if !c.compared {
+			proofs = append(proofs, p)
+		}
 	}
 	return proofs, nil
 }

@@ -3,6 +3,7 @@ package signer
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -129,6 +130,11 @@ func (t Target) Get(key string) (string, bool) {
 func (t Target) Has(key string) bool {
 	_, ok := t.Get(key)
 	return ok
+}
+
+// hasFold is Has in any letter case.
+func (t Target) hasFold(key string) bool {
+	return slices.ContainsFunc(t.Query, func(p Param) bool { return strings.EqualFold(p.Key, key) })
 }
 
 // Duplicate names an x-amz-* key that the query holds more than once, in any

@@ -20,7 +20,7 @@ type trailerSpec struct {
 func (a *Auth) declaredTrailer(r *http.Request, allowed bool) (trailerSpec, error) {
 	name := strings.ToLower(strings.TrimSpace(a.header(r, "X-Amz-Trailer")))
 	if name == "" {
-		return trailerSpec{}, a.checkSDKAlgorithm(r, "")
+		return trailerSpec{}, nil
 	}
 	if !allowed {
 		return trailerSpec{}, gateway.Errorf(gateway.InvalidRequest, "x-amz-trailer needs one of the STREAMING-…-TRAILER values in x-amz-content-sha256.")

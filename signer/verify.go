@@ -131,7 +131,7 @@ func (v *Verifier) checkClaim(r *http.Request, t Target, c *claim) error {
 	if err := v.checkScope(c, anyRegion); err != nil {
 		return err
 	}
-	if t.Has(querySecurityToken) || len(h["X-Amz-Security-Token"]) > 0 {
+	if t.hasFold(querySecurityToken) || len(h["X-Amz-Security-Token"]) > 0 {
 		return errToken()
 	}
 	if err := checkSigned(h, c); err != nil {

@@ -127,6 +127,7 @@ func TestVerifyRefusesHeaderForm(t *testing.T) {
 		{"payload signed with ECDSA", message{hash: streamingECDSA}, nil, gateway.NotImplemented},
 		{"session token", message{header: http.Header{"X-Amz-Security-Token": {"t"}}}, nil, gateway.InvalidToken},
 		{"session token in the query", message{query: "X-Amz-Security-Token=t"}, nil, gateway.InvalidToken},
+		{"session token in lower case", message{query: "x-amz-security-token=t"}, nil, gateway.InvalidToken},
 		{"copy source added after signing", message{method: "PUT"}, setHeader("X-Amz-Copy-Source", "/other/secret"), gateway.AccessDenied},
 		{"host not signed", message{}, auth("host;", ""), gateway.AccessDenied},
 		{"signed headers in upper case", message{}, auth("host;", "Host;"), gateway.AuthHeaderMalformed},

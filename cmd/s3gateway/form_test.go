@@ -62,6 +62,28 @@ func pictureFields() map[string]string {
 	return map[string]string{"key": "up/${filename}", "Content-Type": "image/png"}
 }
 
+// Of a path that a browser sends as the file's name only the name counts.
+func TestAFormsFileNameIsNoPath(t *testing.T) {
+	for _, name := range []string{`C:\\Users\\me\\a.png`, "/home/me/a.png", "../../a.png", "a/../b/a.png", `..\\a.png`, "a.png"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
+			r := w.postForm(keyAndType, png(100), pictureFields(), nil)
+			form, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			form = bytes.ReplaceAll(form, []byte("picture.png"), []byte(name))
+			again := newRequest(t, "POST", r.URL.String(), bytes.NewReader(form), "Content-Type", r.Header.Get("Content-Type"))
+			if got := do(t, again); got.status != 204 || !strings.HasSuffix(got.header.Get("Location"), "/up/a.png") {
+				t.Errorf("%d %s %s", got.status, got.header.Get("Location"), got.body)
+			}
+			if keys := w.keysOf(w.bucket); len(keys) != 1 || keys[0] != "up/a.png" {
+				t.Errorf("stored as %q", keys)
+			}
+		})
+	}
+}
+
 func TestABrowserFormIsStored(t *testing.T) {
 	w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
 	fields := pictureFields()

@@ -151,6 +151,18 @@ func recoverPanics(log zerolog.Logger) middleware {
 	}
 }
 
+// endOldConnections ends the connection behind a request of HTTP/1.0. net/http
+// passes over its Transfer-Encoding, and would read its chunks as the next
+// request (RFC 9112 section 6.1).
+func endOldConnections(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // stallTimeout is how long a client may send or take no byte. It bounds pauses,
 // not requests: an upload may last as long as it moves.
 const stallTimeout = 60 * time.Second

@@ -169,6 +169,8 @@ func newServer(h http.Handler, secure *tls.Config, log zerolog.Logger) *webServe
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connectionBuffer},
 		ErrorLog: stdLogger(quiet),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is a request as any other
 	}
 	listen.AnswerUnreadable(server, answerUnreadable(log, time.Now))
 	return &webServer{Server: server, secure: secure, log: quiet}

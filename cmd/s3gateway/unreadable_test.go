@@ -106,6 +106,34 @@ func TestAnObjectThatLooksLikeARefusalIsServedAsItIs(t *testing.T) {
 	readAnswer(t, reader, false).isS3Error(t, 400, "InvalidURI")
 }
 
+// HTTP/1.0 has no chunks, and what looks like them is no other request.
+func TestARequestOfHTTP10IsTheLastOfItsConnection(t *testing.T) {
+	w := newWorld(t, open...)
+	conn := w.dial()
+	defer conn.Close()
+	text := "PUT /" + w.bucket + "/a HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		"GET /api/v1/upload/health HTTP/1.1\r\nHost: h\r\n\r\n"
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	reader := bufio.NewReader(conn)
+	readAnswer(t, reader, false).isS3Error(t, 403, "AccessDenied")
+	if next, err := reader.Peek(1); err == nil {
+		t.Errorf("another answer: %q", next)
+	}
+	w.unchanged()
+}
+
+func TestOptionsOfTheServerIsNoPath(t *testing.T) {
+	w := newWorld(t, open...)
+	conn := w.dial()
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	readAnswer(t, bufio.NewReader(conn), false).isS3Error(t, 400, "InvalidURI")
+}
+
 // dial opens a connection to the gateway, with TLS where it has it.
 func (w *world) dial() net.Conn {
 	w.t.Helper()
