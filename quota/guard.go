@@ -17,6 +17,12 @@ import (
 const (
 	// measureTimeout bounds a question about what is stored.
 	measureTimeout = 30 * time.Second
+	// claimWait is how long one request waits for other replicas that change what
+	// it changes, and claimPoll how often it asks. Without any wait, what changes
+	// by several of them at once would be counted more than once, until it is
+	// counted anew.
+	claimWait = time.Second
+	claimPoll = 20 * time.Millisecond
 	// measuresAtOnce bounds the questions about the keys of one DeleteObjects.
 	measuresAtOnce = 16
 )
@@ -210,12 +216,14 @@ func (c *change) begin(resources []resource) (err error) {
 	if c.incoming, err = c.guard.incoming(c.ctx, &c.request); err != nil {
 		return err
 	}
+	waiting, stop := context.WithTimeout(c.ctx, claimWait)
+	defer stop()
 	c.windows = make([]*visit, len(resources))
 	var enter errgroup.Group
 	enter.SetLimit(measuresAtOnce)
 	for i, r := range resources {
 		enter.Go(func() error {
-			c.windows[i] = c.guard.windows.enter(c.ctx, r)
+			c.windows[i] = c.guard.windows.enter(waiting, r)
 			return nil
 		})
 	}

@@ -59,7 +59,7 @@ func NewKeeper(o Options) *Keeper {
 // Guard makes the guard of a backend, and has its buckets counted.
 func (k *Keeper) Guard(c *backend.Client) *Guard {
 	k.clients.Store(c.Name, c)
-	return &Guard{Client: c, Keeper: k, windows: windows{claim: k.claim}}
+	return &Guard{Client: c, Keeper: k, windows: windows{claim: k.await}}
 }
 
 // Use puts quotas in force. Those that were in force before may hold for other
@@ -110,6 +110,20 @@ func (k *Keeper) claim(ctx context.Context, name string) (leave func(), ok bool)
 		return func() {}, true
 	}
 	return leave, ok
+}
+
+// await is claim that waits until ctx ends.
+func (k *Keeper) await(ctx context.Context, name string) (leave func(), ok bool) {
+	for {
+		if leave, ok = k.claim(ctx, name); ok {
+			return leave, true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false
+		case <-time.After(claimPoll):
+		}
+	}
 }
 
 // reserve asks the book, and waits a moment for the first counting.

@@ -88,8 +88,9 @@ type visit struct {
 type windows struct {
 	mu   sync.Mutex
 	open map[string]*window
-	// claim takes a resource for this replica as long as leave was not called;
-	// ok is false while another one has it. Nil: there are no others.
+	// claim takes a resource for this replica as long as leave was not called,
+	// and waits for it until ctx ends; ok is false when another one has it
+	// still. Nil: there are no others.
 	claim func(ctx context.Context, name string) (leave func(), ok bool)
 }
 

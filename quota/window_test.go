@@ -149,3 +149,31 @@ func TestAWindowClosesBeforeTheNextOneOpens(t *testing.T) {
 		t.Error("the window before it is taken for another replica's")
 	}
 }
+
+// otherReplicas have a resource until they were asked so often.
+type otherReplicas struct {
+	Shared
+	busy int
+}
+
+func (o *otherReplicas) Enter(context.Context, string, int64) (func(), bool, error) {
+	o.busy--
+	return func() {}, o.busy < 0, nil
+}
+
+// A change waits for another replica's change of the same resource, for a while.
+func TestAChangeWaitsForOtherReplicas(t *testing.T) {
+	r := resource{name: "r", measure: func(context.Context) (state, error) { return state{}, nil }}
+	enter := func(ctx context.Context, busy int) *visit {
+		k := NewKeeper(Options{Shared: &otherReplicas{busy: busy}})
+		return (&windows{claim: k.await}).enter(ctx, r)
+	}
+	if v := enter(t.Context(), 3); v.foreign {
+		t.Error("it did not wait")
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if v := enter(ended, 1000); !v.foreign || !v.known {
+		t.Errorf("after waiting: foreign %v, known %v", v.foreign, v.known)
+	}
+}

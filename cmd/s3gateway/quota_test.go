@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -252,6 +253,33 @@ func TestAQuotaThatChangesItsPlaceIsCounted(t *testing.T) {
 	do(t, w.signedPut("more", make([]byte, 1))).isS3Error(t, 507, "QuotaExceeded")
 	w.clock.Advance(2 * time.Minute)
 	eventually(t, "what lies where the caller may write now is counted", func() bool { return w.used("caller web") == quota.Usage{Bytes: 5000, Objects: 1} })
+}
+
+// What replicas change at once is counted once, and a key that all of them write
+// leaves the room of the others alone.
+func TestReplicasChangeTheSameKeys(t *testing.T) {
+	all, _ := newReplicas(t, 3, "QUOTA_BYTES=10000")
+	all[0].used("QUOTA_BYTES")
+	var running sync.WaitGroup
+	for i := range 6 {
+		w := all[i%3]
+		running.Go(func() {
+			for n := range 20 {
+				if a := do(t, w.signedPut("a", make([]byte, 1000+n))); a.status != http.StatusOK {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+				w.signed("DELETE", "b")
+				if a := do(t, w.signedPut("b", make([]byte, 500))); a.status != http.StatusOK {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	running.Wait()
+	stored := all[0].stored(nil)
+	if used, _, err := all[0].app.redis.quotas.Used(t.Context(), "QUOTA_BYTES"); used != stored || err != nil {
+		t.Errorf("counted %+v (%v), stored %+v", used, err, stored)
+	}
 }
 
 // Replicas share one book. While Redis is away each goes by what it knew, and
