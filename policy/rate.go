@@ -193,18 +193,15 @@ func slowDown(what string, after time.Duration, setting string) error {
 }
 
 // LimitByAddress limits requests by the address of the client, before anything
-// else looks at them. r gives the rate of the moment. fail writes the door's
-// answer. A nil limiter limits nothing.
-func LimitByAddress(l *Limiter, r func() Rate, trusted []netip.Prefix, fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
+// else looks at them. fail writes the door's answer. A nil limiter limits nothing.
+func LimitByAddress(l *Limiter, r Rate, trusted []netip.Prefix, fail func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
+		if l == nil || !r.limits() {
+			return next
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			limit := r()
-			if l == nil || !limit.limits() {
-				next.ServeHTTP(w, req)
-				return
-			}
 			key := Key{Kind: "address", Name: AddressKey(ClientAddress(req, trusted))}
-			if err := l.Allow(req.Context(), key, limit).Err(); err != nil {
+			if err := l.Allow(req.Context(), key, r).Err(); err != nil {
 				fail(w, req, err)
 				return
 			}

@@ -212,7 +212,7 @@ func TestLimitByAddress(t *testing.T) {
 		w.WriteHeader(503)
 	}
 	limiter := newLimited(Rate{PerSecond: 1, Burst: 1, Setting: "RATE_LIMIT_ADDRESS"}, 10, newClock().now)
-	h := LimitByAddress(limiter.Limiter, func() Rate { return limiter.rate }, nil, fail)(served)
+	h := LimitByAddress(limiter.Limiter, limiter.rate, nil, fail)(served)
 	ask := func(h http.Handler, peer string) int {
 		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 		r.RemoteAddr = peer
@@ -225,7 +225,7 @@ func TestLimitByAddress(t *testing.T) {
 	if gateway.CodeOf(refusal) != gateway.SlowDown {
 		t.Errorf("got %v", refusal)
 	}
-	open := LimitByAddress(limiter.Limiter, func() Rate { return Rate{} }, nil, fail)(served)
+	open := LimitByAddress(limiter.Limiter, Rate{}, nil, fail)(served)
 	for range 10 {
 		if got := ask(open, "192.0.2.1:1"); got != 204 {
 			t.Errorf("no limit: %d", got)

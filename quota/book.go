@@ -54,6 +54,7 @@ type Book interface {
 // account is what is written down for one quota.
 type account struct {
 	used, held, grown Usage
+	counted           bool  // used is what is there
 	count             int64 // countings so far
 }
 
@@ -92,7 +93,7 @@ func (l *Local) Reserve(_ context.Context, name string, growth, most Usage) (Tic
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(name)
-	if a.count == 0 {
+	if !a.counted {
 		return Ticket{}, Fits, ErrNotCounted
 	}
 	growth = growth.atLeast(Usage{})
@@ -132,7 +133,7 @@ func (l *Local) Counted(_ context.Context, name string, found, before Usage) err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(name)
-	a.used = found.plus(a.grown.minus(before))
+	a.used, a.counted = found.plus(a.grown.minus(before)), true
 	a.count++
 	return nil
 }
@@ -142,7 +143,7 @@ func (l *Local) Used(_ context.Context, name string) (Usage, int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(name)
-	if a.count == 0 {
+	if !a.counted {
 		return Usage{}, 0, ErrNotCounted
 	}
 	return a.used, a.count, nil
@@ -153,5 +154,12 @@ func (l *Local) note(name string, used Usage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(name)
-	a.used, a.count = used, max(a.count, 1)
+	a.used, a.counted, a.count = used, true, max(a.count, 1)
+}
+
+// forget has a name counted before anything is reserved under it again.
+func (l *Local) forget(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.account(name).counted = false
 }

@@ -68,7 +68,12 @@ func (k *Keeper) due(ctx context.Context, name string) bool {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	last := k.counted[name]
+	last, known := k.counted[name]
+	if !known {
+		// Others counted it, and what this replica did when it ended last time
+		// it may not have settled.
+		k.doubtful[name] = true
+	}
 	if last.number != number {
 		// Another replica did, not long ago.
 		last = counting{number: number, at: k.options.Now()}
@@ -94,7 +99,6 @@ func (k *Keeper) count(ctx context.Context, q *Quota) {
 	}
 	defer leave()
 	k.mu.Lock()
-	doubtful := k.doubtful[q.Name]
 	delete(k.doubtful, q.Name)
 	k.mu.Unlock()
 	began := k.options.Now()
@@ -104,9 +108,7 @@ func (k *Keeper) count(ctx context.Context, q *Quota) {
 	took := k.options.Now().Sub(began)
 	k.counted[q.Name] = counting{number, k.options.Now(), took}
 	if err != nil {
-		if doubtful {
-			k.doubtful[q.Name] = true
-		}
+		k.doubtful[q.Name] = true
 		if k.failed[q.Name] == nil && ctx.Err() == nil {
 			k.options.Log.Error().Err(err).Str("quota", q.Name).Msg("what is stored could not be counted for a quota; it is tried again")
 		}

@@ -8,7 +8,9 @@
 // request goes to the backend, what is there afterwards is known from its answer
 // or measured again, and the difference is settled. Changes of one key that
 // overlap are settled together, by what is there when the last one ended: to
-// each by itself the same old object would be given back more than once.
+// each by itself the same old object would be given back more than once. Until
+// then the largest of their reservations is held, because one of them will be
+// there. Replicas take a key from one another for that time (Shared.Enter).
 //
 // Where something cannot be known, it counts in the direction of more. A listing
 // of everything, at the start and once an hour, puts it right.

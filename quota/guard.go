@@ -17,6 +17,12 @@ import (
 const (
 	// measureTimeout bounds a question about what is stored.
 	measureTimeout = 30 * time.Second
+	// claimWait is how long one request waits for other replicas that change what
+	// it changes, and claimPoll how often it asks. Without any wait, what changes
+	// by several of them at once would be counted more than once, until it is
+	// counted anew.
+	claimWait = time.Second
+	claimPoll = 20 * time.Millisecond
 	// measuresAtOnce bounds the questions about the keys of one DeleteObjects.
 	measuresAtOnce = 16
 )
@@ -72,7 +78,11 @@ func (g *Guard) within(r *http.Request, rules *Rules, bucket, key string, next h
 		return nil, err
 	}
 	if c.late(resp) {
-		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { c.end(outcome{kind: unknown}) }}
+		o := outcome{kind: inPlace}
+		if (state{version: resp.Header.Get("X-Amz-Version-Id")}).versioned() {
+			o.kind = unknown
+		}
+		resp.Body = &lateBody{ReadCloser: resp.Body, done: func() { c.end(o) }}
 		return resp, nil
 	}
 	c.end(q.outcome(resp, c.incoming))
@@ -98,20 +108,20 @@ func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error
 // touched are the resources that a request changes and that a quota counts. The
 // one that may grow comes first.
 func (g *Guard) touched(r *http.Request, rules *Rules, q *request) (all []resource, err error) {
-	add := func(key, what string, measure func(context.Context) (state, error)) {
+	add := func(key, what string, r resource) {
 		key = gateway.CleanKey(key) // as a store that cleans keys would count it
-		if quotas := rules.of(g.Client.Name, q.bucket, key); len(quotas) > 0 {
-			all = append(all, resource{
-				name: g.Client.Name + " " + q.bucket + "/" + key + what, current: what == "", quotas: quotas, measure: measure,
-			})
+		if r.quotas = rules.of(g.Client.Name, q.bucket, key); len(r.quotas) > 0 {
+			r.name = g.Client.Name + " " + q.bucket + "/" + key + what
+			all = append(all, r)
 		}
 	}
 	object := func(q *request) {
-		what := ""
+		measure := g.object(q, q.bucket, q.key, q.version())
 		if v := q.version(); v != "" {
-			what = "?versionId=" + v
+			add(q.key, "?versionId="+v, resource{measure: measure})
+			return
 		}
-		add(q.key, what, g.object(q, q.bucket, q.key, q.version()))
+		add(q.key, "", resource{current: true, measure: measure, hidden: g.hidden(q, q.bucket, q.key)})
 	}
 	upload := q.query.Get("uploadId")
 	switch q.kind {
@@ -119,12 +129,12 @@ func (g *Guard) touched(r *http.Request, rules *Rules, q *request) (all []resour
 		object(q)
 	case putsPart, copiesPart:
 		number := q.query.Get("partNumber")
-		add(q.key, "?uploadId="+upload+"&partNumber="+number, g.part(q.bucket, q.key, upload, number))
+		add(q.key, "?uploadId="+upload+"&partNumber="+number, resource{measure: g.part(q.bucket, q.key, upload, number)})
 	case completes:
 		object(q)
-		add(q.key, "?uploadId="+upload, g.parts(q.bucket, q.key, upload))
+		add(q.key, "?uploadId="+upload, resource{measure: g.parts(q.bucket, q.key, upload)})
 	case aborts:
-		add(q.key, "?uploadId="+upload, g.parts(q.bucket, q.key, upload))
+		add(q.key, "?uploadId="+upload, resource{measure: g.parts(q.bucket, q.key, upload)})
 	case deletesMany:
 		listed, err := names(r)
 		if err != nil {
@@ -197,7 +207,7 @@ type change struct {
 	ctx      context.Context
 	request  request
 	incoming Usage
-	windows  []*window
+	windows  []*visit
 	asked    map[string]Ticket // the book was asked already, by the names of quotas
 }
 
@@ -206,12 +216,14 @@ func (c *change) begin(resources []resource) (err error) {
 	if c.incoming, err = c.guard.incoming(c.ctx, &c.request); err != nil {
 		return err
 	}
-	c.windows = make([]*window, len(resources))
+	waiting, stop := context.WithTimeout(c.ctx, claimWait)
+	defer stop()
+	c.windows = make([]*visit, len(resources))
 	var enter errgroup.Group
 	enter.SetLimit(measuresAtOnce)
 	for i, r := range resources {
 		enter.Go(func() error {
-			c.windows[i] = c.guard.windows.enter(c.ctx, r)
+			c.windows[i] = c.guard.windows.enter(waiting, r)
 			return nil
 		})
 	}
@@ -230,7 +242,7 @@ func (c *change) begin(resources []resource) (err error) {
 }
 
 // reserve holds a growth under each quota of a window.
-func (c *change) reserve(v *window, growth Usage) error {
+func (c *change) reserve(v *visit, growth Usage) error {
 	caller := gateway.RecordFrom(c.ctx).Snapshot().Caller
 	for _, q := range v.quotas {
 		most := Usage{}
@@ -271,7 +283,7 @@ func (c *change) end(o outcome) {
 			own = o
 		}
 		exit.Go(func() error {
-			ended[i], _ = c.guard.windows.exit(ctx, v, own)
+			ended[i] = c.guard.windows.exit(ctx, v, own)
 			return nil
 		})
 	}

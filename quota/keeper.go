@@ -59,12 +59,20 @@ func NewKeeper(o Options) *Keeper {
 // Guard makes the guard of a backend, and has its buckets counted.
 func (k *Keeper) Guard(c *backend.Client) *Guard {
 	k.clients.Store(c.Name, c)
-	return &Guard{Client: c, Keeper: k, windows: windows{claim: k.claim}}
+	return &Guard{Client: c, Keeper: k, windows: windows{claim: k.await}}
 }
 
-// Use puts quotas in force.
+// Use puts quotas in force. Those that were in force before may hold for other
+// places now, and of what was stored under the others meanwhile nobody knows.
 func (k *Keeper) Use(r *Rules) {
-	k.rules.Store(r)
+	if old := k.rules.Swap(r); old != nil {
+		k.doubtAll(r)
+		for _, q := range old.all {
+			if !r.has(q.Name) {
+				k.local.forget(q.Name)
+			}
+		}
+	}
 	k.poke()
 }
 
@@ -102,6 +110,20 @@ func (k *Keeper) claim(ctx context.Context, name string) (leave func(), ok bool)
 		return func() {}, true
 	}
 	return leave, ok
+}
+
+// await is claim that waits until ctx ends.
+func (k *Keeper) await(ctx context.Context, name string) (leave func(), ok bool) {
+	for {
+		if leave, ok = k.claim(ctx, name); ok {
+			return leave, true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false
+		case <-time.After(claimPoll):
+		}
+	}
 }
 
 // reserve asks the book, and waits a moment for the first counting.
@@ -214,14 +236,16 @@ func (k *Keeper) doubt(name string) {
 }
 
 // missed has quotas counted again that were put in force while a request was
-// under way: the first counting may not have found what it stored.
+// under way: their counting may not have found what it stored.
 func (k *Keeper) missed(then *Rules) {
-	now := k.rules.Load()
-	if now == then || now == nil {
-		return
+	if now := k.rules.Load(); now != then {
+		k.doubtAll(now)
 	}
-	for _, q := range now.all {
-		if !then.has(q.Name) {
+}
+
+func (k *Keeper) doubtAll(r *Rules) {
+	if r != nil {
+		for _, q := range r.all {
 			k.doubt(q.Name)
 		}
 	}

@@ -43,6 +43,39 @@ func TestNothingIsStoredBeforeItIsCounted(t *testing.T) {
 	}
 }
 
+// A counting that failed is tried again soon, not when the next one would be.
+func TestACountingThatFailedIsTriedAgain(t *testing.T) {
+	now := time.Unix(0, 0)
+	k := NewKeeper(Options{Every: time.Hour, Now: func() time.Time { return now }})
+	q := Quota{Name: "q", Places: []Place{{Backend: "away"}}}
+	_ = k.local.Counted(t.Context(), q.Name, Usage{}, Usage{})
+	for _, after := range []time.Duration{0, time.Hour, soon, soon} {
+		now = now.Add(after)
+		if after > 0 && !k.due(t.Context(), q.Name) {
+			t.Errorf("%v after a counting that failed it is not tried again", after)
+		}
+		k.count(t.Context(), &q)
+		if k.due(t.Context(), q.Name) {
+			t.Error("it is tried without a pause")
+		}
+	}
+}
+
+// A replica that starts counts what others have counted: when it ended it may
+// not have settled everything.
+func TestAReplicaThatStartsCounts(t *testing.T) {
+	now := time.Unix(0, 0)
+	k := NewKeeper(Options{Every: time.Hour, Now: func() time.Time { return now }})
+	_ = k.local.Counted(t.Context(), "q", Usage{}, Usage{})
+	if k.due(t.Context(), "q") {
+		t.Error("all replicas that start count at once")
+	}
+	now = now.Add(soon)
+	if !k.due(t.Context(), "q") {
+		t.Error("it waits for the next counting")
+	}
+}
+
 // Who waits for the counting is served when it is done.
 func TestAWriteWaitsForTheFirstCounting(t *testing.T) {
 	k := NewKeeper(Options{Every: time.Hour, Wait: time.Minute, Now: time.Now})

@@ -2,12 +2,10 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -37,14 +35,23 @@ func (g *Guard) object(q *request, bucket, key, version string) func(context.Con
 	}
 }
 
+// hidden measures what a delete marker may be in front of: the version of an
+// object from before its bucket had versions.
+func (g *Guard) hidden(q *request, bucket, key string) func(context.Context) (state, error) {
+	null := g.object(q, bucket, key, "null")
+	return func(ctx context.Context) (state, error) {
+		s, err := null(ctx)
+		if unsupported(err) {
+			return state{}, nil
+		}
+		return s, err
+	}
+}
+
 // absent reports the answers for what is not there: 404, and 405 for a delete
 // marker that was asked for by its version.
 func absent(err error) bool {
-	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) {
-		return false
-	}
-	return answer.HTTPStatusCode() == http.StatusNotFound || answer.HTTPStatusCode() == http.StatusMethodNotAllowed
+	return status(err) == http.StatusNotFound || status(err) == http.StatusMethodNotAllowed
 }
 
 // part measures one part of an upload. MinIO lists nothing behind a marker that is

@@ -22,6 +22,9 @@ type resource struct {
 	quotas  []*Quota
 	current bool // a key, whatever its version: what a write replaces may stay as one
 	measure func(context.Context) (state, error)
+	// hidden measures what is there of a key that seems to have gone; nil for
+	// what is no key.
+	hidden func(context.Context) (state, error)
 }
 
 // outcome is what became of one change of a resource.
@@ -34,6 +37,7 @@ type outcomeKind int
 
 const (
 	unknown  outcomeKind = iota // it must be measured again
+	inPlace                     // so must it, but no version was added
 	nothing                     // the resource is as it was
 	replaced                    // after is there now
 	added                       // after is there beside what was there before
@@ -43,37 +47,71 @@ const (
 // is one number, taken when the last of them ends.
 type window struct {
 	resource
-	users int
-	ready chan struct{} // closed when before is known
+	users   int
+	ready   chan struct{} // closed when before is known
+	closing bool          // nobody comes in any more
+	gone    chan struct{} // closed when another one may open
 
 	before  state
 	known   bool // before was measured
 	foreign bool // another replica changes the resource at the same time
 	leave   func()
 
-	tickets  map[string][]Ticket // of all changes, by the names of quotas
-	outcomes []outcome
+	// By the names of quotas: the number of countings when the first change
+	// began, and what the changes that ended have reserved, as far as it may
+	// still be there in the end.
+	since map[string]int64
+	kept  map[string][]kept
+	ended tally
+}
+
+// kept is a reservation of a change that ended.
+type kept struct {
+	Ticket
+	inPlace bool // the change took the place of what was there
+}
+
+// tally sums up the changes that ended, however many they were.
+type tally struct {
+	all     int
+	changes int   // 1: after is what is there; more: it must be measured
+	after   state // of the last one that said so
+}
+
+// visit is one change in a window.
+type visit struct {
+	*window
+	tickets map[string]Ticket // by the names of quotas
 }
 
 // windows are those that are open, by the names of their resources.
 type windows struct {
 	mu   sync.Mutex
 	open map[string]*window
-	// claim takes a resource for this replica as long as leave was not called;
-	// ok is false while another one has it. Nil: there are no others.
+	// claim takes a resource for this replica as long as leave was not called,
+	// and waits for it until ctx ends; ok is false when another one has it
+	// still. Nil: there are no others.
 	claim func(ctx context.Context, name string) (leave func(), ok bool)
 }
 
 // enter opens the window of a resource, or joins those who are in it.
-func (w *windows) enter(ctx context.Context, r resource) *window {
+func (w *windows) enter(ctx context.Context, r resource) *visit {
 	w.mu.Lock()
-	if v := w.open[r.name]; v != nil {
-		v.users++
+	for v := w.open[r.name]; v != nil; v = w.open[r.name] {
+		if !v.closing {
+			v.users++
+			w.mu.Unlock()
+			<-v.ready
+			return newVisit(v)
+		}
 		w.mu.Unlock()
-		<-v.ready
-		return v
+		<-v.gone
+		w.mu.Lock()
 	}
-	v := &window{resource: r, users: 1, ready: make(chan struct{}), leave: func() {}, tickets: map[string][]Ticket{}}
+	v := &window{
+		resource: r, users: 1, ready: make(chan struct{}), gone: make(chan struct{}), leave: func() {},
+		since: map[string]int64{}, kept: map[string][]kept{},
+	}
 	if w.open == nil {
 		w.open = map[string]*window{}
 	}
@@ -89,8 +127,10 @@ func (w *windows) enter(ctx context.Context, r resource) *window {
 	}
 	before, err := r.measure(context.WithoutCancel(ctx))
 	v.before, v.known = before, err == nil
-	return v
+	return newVisit(v)
 }
+
+func newVisit(v *window) *visit { return &visit{window: v, tickets: map[string]Ticket{}} }
 
 // growth is what storing so much under the window's resource adds at most.
 func (v *window) growth(incoming Usage) Usage {
@@ -100,11 +140,14 @@ func (v *window) growth(incoming Usage) Usage {
 	return incoming.minus(v.before.Usage)
 }
 
-// take notes the tickets of a change.
-func (w *windows) take(v *window, name string, t Ticket) {
+// take notes what a change has reserved.
+func (w *windows) take(v *visit, name string, t Ticket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v.tickets[name] = append(v.tickets[name], t)
+	v.tickets[name] = t
+	if _, ok := v.since[name]; !ok {
+		v.since[name] = t.Count
+	}
 }
 
 // entry is what windows that closed have to say to the book of one quota.
@@ -129,90 +172,136 @@ func (s settlement) add(more settlement) {
 	}
 }
 
-// exit ends one change. Who is the last one gets the settlement of all of them.
-func (w *windows) exit(ctx context.Context, v *window, o outcome) (settlement, bool) {
+// exit ends one change, and gives what is to be settled: what is known of it, and
+// where it is the last one, of all.
+func (w *windows) exit(ctx context.Context, v *visit, o outcome) settlement {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	v.outcomes = append(v.outcomes, o)
+	s := v.end(o)
 	for v.users == 1 {
-		outcomes := v.outcomes
+		ended := v.ended
 		w.mu.Unlock()
-		after, measured := v.end(ctx, outcomes)
+		after, measured := v.result(ctx, ended)
 		w.mu.Lock()
-		if v.users > 1 || len(v.outcomes) > len(outcomes) {
+		if v.users > 1 || v.ended.all > ended.all {
 			continue // somebody came in meanwhile
 		}
+		v.closing = true
+		s.add(v.settle(after, measured))
+		w.mu.Unlock()
+		v.leave() // before another one can open, which would find it claimed
+		w.mu.Lock()
 		delete(w.open, v.name)
-		v.leave()
-		change, doubt := v.change(after, measured)
-		s := settlement{}
-		for _, q := range v.quotas {
-			e := entry{change: change, doubt: doubt, tickets: v.tickets[q.Name]}
-			if len(e.tickets) > 0 {
-				e.count = e.tickets[0].Count // since when what was measured holds
-			}
-			s[q.Name] = e
-		}
-		return s, true
+		close(v.gone)
+		break
 	}
 	v.users--
-	return nil, false
+	w.mu.Unlock()
+	return s
 }
 
-// end is what is there when all changes ended, and whether it had to be measured
-// and could be.
-func (v *window) end(ctx context.Context, outcomes []outcome) (after state, measured bool) {
-	changes := 0
-	for _, o := range outcomes {
+// end takes in how a change ended. A version beside the others, and a change that
+// was none, are settled at once, and so is what was reserved beyond what may
+// still be there in the end: a key that is written without a pause would
+// otherwise hold as much as all that was ever written there.
+func (v *visit) end(o outcome) settlement {
+	v.ended.all++
+	s := settlement{}
+	switch o.kind {
+	case replaced:
+		v.ended.changes++
+		v.ended.after = o.after
+	case unknown, inPlace:
+		v.ended.changes += 2
+	}
+	for name, t := range v.tickets {
 		switch o.kind {
-		case replaced:
-			changes++
-			after = o.after
-		case unknown:
-			changes += 2
+		case added:
+			s[name] = entry{change: o.after.Usage, count: v.since[name], tickets: []Ticket{t}}
+			continue
+		case replaced, inPlace, unknown:
+			t = v.keep(name, kept{t, o.kind != unknown})
+		}
+		if t.Growth != (Usage{}) {
+			s[name] = entry{count: v.since[name], tickets: []Ticket{t}}
 		}
 	}
-	if changes == 0 {
-		return v.before, true
+	return s
+}
+
+// keep holds on to a reservation, and gives the one that is not needed any more.
+// Of changes that took each other's place one is there in the end.
+func (v *window) keep(name string, t kept) (free Ticket) {
+	for i, old := range v.kept[name] {
+		switch {
+		case old.Holder != t.Holder || old.Local != t.Local:
+		case t.Growth == Usage{}:
+			return Ticket{}
+		case !old.inPlace || !t.inPlace:
+		case t.Growth.atLeast(old.Growth) == old.Growth:
+			return t.Ticket
+		case t.Growth.atLeast(old.Growth) == t.Growth:
+			v.kept[name][i] = t
+			return old.Ticket
+		}
 	}
-	if changes == 1 {
-		return after, true
+	v.kept[name] = append(v.kept[name], t)
+	return Ticket{}
+}
+
+// result is what is there when all changes ended, and whether it is known.
+func (v *window) result(ctx context.Context, ended tally) (after state, known bool) {
+	switch ended.changes {
+	case 0:
+		return v.before, true
+	case 1:
+		return ended.after, true
 	}
 	after, err := v.measure(ctx)
+	if err == nil && after == (state{}) && v.hidden != nil && v.before.Objects > 0 && !v.before.versioned() {
+		after, err = v.hidden(ctx)
+	}
 	return after, err == nil
 }
 
-// change is what all changes of the window together changed.
-func (v *window) change(after state, measured bool) (change Usage, doubt bool) {
-	changed := false
-	for _, o := range v.outcomes {
-		if o.kind == added {
-			change = change.plus(o.after.Usage)
-		}
-		changed = changed || o.kind == replaced || o.kind == unknown
+// settle gives what the window as a whole has changed.
+func (v *window) settle(after state, known bool) settlement {
+	s := settlement{}
+	if v.ended.changes == 0 {
+		return s
 	}
+	change, doubt := v.change(after, known)
+	for _, q := range v.quotas {
+		e := entry{change: change, doubt: doubt, count: v.since[q.Name]}
+		for _, t := range v.kept[q.Name] {
+			e.tickets = append(e.tickets, t.Ticket)
+		}
+		s[q.Name] = e
+	}
+	return s
+}
+
+// change is what the changes that said nothing for themselves changed together.
+func (v *window) change(after state, known bool) (change Usage, doubt bool) {
 	before := v.before
 	switch {
-	case !changed:
-		return change, false
-	case !measured:
-		return change.plus(v.reserved()), true
+	case !known:
+		return v.reserved(), true
 	case !v.known || v.foreign:
-		return change.plus(after.Usage), true
+		return after.Usage, true
 	case !v.current || !before.versioned() && !after.versioned():
-		return change.plus(after.Usage.minus(before.Usage)), false
+		return after.Usage.minus(before.Usage), false
 	case after == before:
-		return change, false
+		return Usage{}, false
 	}
 	// What was there stays as a version.
-	return change.plus(after.Usage), len(v.outcomes) > 1
+	return after.Usage, v.ended.all > 1
 }
 
 // reserved is what the changes said that they would add at most.
 func (v *window) reserved() (sum Usage) {
-	for _, tickets := range v.tickets {
+	for _, all := range v.kept {
 		var of Usage
-		for _, t := range tickets {
+		for _, t := range all {
 			of = of.plus(t.Growth)
 		}
 		sum = sum.atLeast(of)

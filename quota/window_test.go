@@ -3,6 +3,7 @@ package quota
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 )
 
@@ -49,27 +50,130 @@ func TestWhatAWindowSettles(t *testing.T) {
 				return tt.after, tt.afterErr
 			}}
 			w := windows{claim: func(context.Context, string) (func(), bool) { return func() {}, !tt.foreign }}
-			var all []*window
+			var all []*visit
 			for range tt.outcomes {
 				v := w.enter(t.Context(), r)
 				w.take(v, "q", Ticket{Growth: Usage{50, 1}, Count: 7})
 				all = append(all, v)
 			}
+			got := settlement{}
 			for i, o := range tt.outcomes {
-				s, last := w.exit(t.Context(), all[i], o)
-				if last != (i == len(all)-1) {
-					t.Fatalf("change %d is the last one: %v", i, last)
-				}
-				if !last {
-					continue
-				}
-				if got := s["q"]; got.change != tt.want || got.doubt != tt.doubt || len(got.tickets) != len(all) || got.count != 7 {
-					t.Errorf("got %+v, want %+v %v", got, tt.want, tt.doubt)
-				}
+				got.add(w.exit(t.Context(), all[i], o))
+			}
+			if got := got["q"]; got.change != tt.want || got.doubt != tt.doubt || len(got.tickets) != len(all) || got.count != 7 {
+				t.Errorf("got %+v, want %+v %v", got, tt.want, tt.doubt)
 			}
 			if len(w.open) != 0 {
 				t.Error("the window is still open")
 			}
 		})
+	}
+}
+
+// A window that never closes, because its key is written without a pause, holds
+// what may be there in the end, and not all that ever was.
+func TestWhatAWindowHoldsMeanwhile(t *testing.T) {
+	sizes := []int64{50, 80, 70, 0, 80, 90}
+	for name, tt := range map[string]struct {
+		outcome outcome
+		held    Usage // when all but one have ended
+		change  Usage // settled until then
+	}{
+		"one in the place of another":    {outcome{kind: replaced}, Usage{90, 1}, Usage{}},
+		"copies in each other's place":   {outcome{kind: inPlace}, Usage{90, 1}, Usage{}},
+		"what may be versions":           {outcome{kind: unknown}, Usage{370, 6}, Usage{}},
+		"versions":                       {outcome{kind: added, after: state{Usage{5, 1}, "v"}}, Usage{}, Usage{30, 6}},
+		"changes that the store refused": {outcome{kind: nothing}, Usage{}, Usage{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := resource{name: "r", quotas: []*Quota{{Name: "q"}}, current: true, measure: func(context.Context) (state, error) { return state{}, nil }}
+			w, held, change := windows{}, Usage{}, Usage{}
+			settle := func(s settlement) {
+				for _, ticket := range s["q"].tickets {
+					held = held.minus(ticket.Growth)
+				}
+				change = change.plus(s["q"].change)
+			}
+			one := w.enter(t.Context(), r)
+			w.take(one, "q", Ticket{})
+			for _, size := range sizes {
+				next := w.enter(t.Context(), r)
+				growth := Usage{size, 1}
+				w.take(next, "q", Ticket{Growth: growth})
+				held = held.plus(growth)
+				settle(w.exit(t.Context(), next, tt.outcome))
+			}
+			if held != tt.held || change != tt.change {
+				t.Errorf("%+v is held, want %+v; %+v was settled, want %+v", held, tt.held, change, tt.change)
+			}
+			settle(w.exit(t.Context(), one, outcome{kind: nothing}))
+			if held != (Usage{}) || len(w.open) != 0 {
+				t.Errorf("%+v is held in the end", held)
+			}
+		})
+	}
+}
+
+// A window is given up before another one of its key opens, which would take
+// itself for another replica's otherwise; others do not wait for that.
+func TestAWindowClosesBeforeTheNextOneOpens(t *testing.T) {
+	leaving, left := make(chan struct{}), make(chan struct{})
+	taken := map[string]bool{}
+	var mu sync.Mutex
+	w := windows{claim: func(_ context.Context, name string) (func(), bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		ok := !taken[name]
+		taken[name] = true
+		return func() {
+			if name == "a" {
+				leaving <- struct{}{}
+				<-left
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			delete(taken, name)
+		}, ok
+	}}
+	of := func(name string) resource {
+		return resource{name: name, measure: func(context.Context) (state, error) { return state{}, nil }}
+	}
+	v := w.enter(t.Context(), of("a"))
+	go w.exit(t.Context(), v, outcome{kind: nothing})
+	<-leaving
+	next := make(chan *visit)
+	go func() { next <- w.enter(t.Context(), of("a")) }()
+	w.exit(t.Context(), w.enter(t.Context(), of("b")), outcome{kind: nothing})
+	left <- struct{}{}
+	if v := <-next; v.foreign {
+		t.Error("the window before it is taken for another replica's")
+	}
+}
+
+// otherReplicas have a resource until they were asked so often.
+type otherReplicas struct {
+	Shared
+	busy int
+}
+
+func (o *otherReplicas) Enter(context.Context, string, int64) (func(), bool, error) {
+	o.busy--
+	return func() {}, o.busy < 0, nil
+}
+
+// A change waits for another replica's change of the same resource, for a while.
+func TestAChangeWaitsForOtherReplicas(t *testing.T) {
+	r := resource{name: "r", measure: func(context.Context) (state, error) { return state{}, nil }}
+	enter := func(ctx context.Context, busy int) *visit {
+		k := NewKeeper(Options{Shared: &otherReplicas{busy: busy}})
+		return (&windows{claim: k.await}).enter(ctx, r)
+	}
+	if v := enter(t.Context(), 3); v.foreign {
+		t.Error("it did not wait")
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if v := enter(ended, 1000); !v.foreign || !v.known {
+		t.Errorf("after waiting: foreign %v, known %v", v.foreign, v.known)
 	}
 }

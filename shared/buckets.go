@@ -10,22 +10,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// take is a token bucket kept as one number, the time at which it will be full
-// (the theoretical arrival time of GCRA, ITU-T I.371). Redis has the one clock.
-// It answers with the tokens left and the microseconds to wait.
+// take is a token bucket: the tokens in it, below none where it owes, and when
+// that was. It is written back even when nothing is taken, so that a clock which
+// was set back is waited for by nobody. Redis has the one clock. It answers with
+// the tokens left and the microseconds to wait.
 var take = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
 local rate, burst, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-local after, most = full + n / rate, now + burst / rate
-local wait = math.max(after - most, 0)
+local tokens, at = string.match(redis.call('GET', KEYS[1]) or '', '^(%S+) (%S+)$')
+tokens = math.min((tonumber(tokens) or burst) + math.max(now - (tonumber(at) or now), 0) * rate, burst)
+local wait = math.max(n - tokens, 0) / rate
 if wait < 0.000002 then wait = 0 end
-if wait == 0 or ARGV[4] == '1' then
-  redis.call('SET', KEYS[1], string.format('%.6f', after), 'PX', string.format('%.0f', math.min((after - now) * 1000 + 1000, 3e12)))
-  full = after
-end
-return {math.floor(math.max((most - full) * rate + 0.000001, 0)), math.ceil(math.min(wait, 1e9) * 1000000)}
+if wait == 0 or ARGV[4] == '1' then tokens = tokens - n end
+redis.call('SET', KEYS[1], string.format('%.17g %.6f', tokens, now), 'PX', string.format('%.0f', math.min((burst - tokens) / rate * 1000 + 1000, 3e12)))
+return {math.floor(math.max(tokens + 0.000001, 0)), math.ceil(math.min(wait, 1e9) * 1000000)}
 `)
 
 // errShape is the failure of a script that does not answer as it should.

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -80,6 +81,20 @@ func (r *Redis) renewFlights(ctx context.Context) {
 			if r.call(ctx, func(ctx context.Context) error { return renew.Run(ctx, r.client, []string{key}, args...).Err() }) != nil {
 				return
 			}
+			r.dropLeft(ctx, key, args[1:])
 		}
+	}
+}
+
+// dropLeft takes back again what left while it was renewed.
+func (r *Redis) dropLeft(ctx context.Context, key string, tokens []any) {
+	r.mu.Lock()
+	left := slices.DeleteFunc(tokens, func(token any) bool {
+		_, held := r.held[flight{key, token.(string)}]
+		return held
+	})
+	r.mu.Unlock()
+	if len(left) > 0 {
+		_ = r.call(ctx, func(ctx context.Context) error { return r.client.ZRem(ctx, key, left...).Err() })
 	}
 }

@@ -2,7 +2,6 @@ package shared
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -62,7 +61,7 @@ func (r *Redis) Generations(shards ...string) (epoch int64, generations []int64,
 	err := r.call(context.Background(), func(ctx context.Context) (err error) {
 		got, err = read.Run(ctx, r.client, []string{generationsKey}, args...).Int64Slice()
 		if err == nil && len(got) != len(shards)+1 {
-			err = errors.New("an answer of another shape")
+			err = errShape
 		}
 		return err
 	})

@@ -23,8 +23,8 @@ type Quotas struct {
 	// after each call that failed: what became of that one nobody knows, and
 	// what is held under a name that is not renewed is soon forgotten.
 	holder atomic.Pointer[string]
-	// held says which quotas this replica may hold something of.
-	held sync.Map // of quotas' names
+	// held are the names of the quotas of which this replica ever held something.
+	held sync.Map
 }
 
 // heldTime is how long counts what a replica holds that no longer says so.
@@ -102,11 +102,12 @@ put('objects', o)
 return {b, o}
 `)
 
-// countedQuota writes down a counting.
+// countedQuota writes down a counting. Its number is one that no counting had
+// which a Redis has forgotten.
 var countedQuota = redis.NewScript(quotaLibrary + `
 put('bytes', tonumber(ARGV[1]) + math.max(num('grown bytes') - tonumber(ARGV[3]), 0))
 put('objects', tonumber(ARGV[2]) + math.max(num('grown objects') - tonumber(ARGV[4]), 0))
-put('count', num('count') + 1)
+put('count', math.max(num('count') + 1, t[1] * 1000000 + t[2]))
 return 1
 `)
 
@@ -117,8 +118,8 @@ return {num('bytes'), num('objects'), num('grown bytes'), num('grown objects'), 
 
 // renewQuota moves on until when counts what a replica holds.
 var renewQuota = redis.NewScript(quotaLibrary + `
-if f[ARGV[1]] then hold(ARGV[1], 0, 0, tonumber(ARGV[2])) return 1 end
-return 0
+if f[ARGV[1]] then hold(ARGV[1], 0, 0, tonumber(ARGV[2])) end
+return 1
 `)
 
 func (q *Quotas) run(ctx context.Context, s *redis.Script, name string, want int, args ...any) (got []int64, err error) {
@@ -207,11 +208,7 @@ func quotaKey(name string) []string { return []string{own + "quota:" + name} }
 func (q *Quotas) renew(ctx context.Context) {
 	q.held.Range(func(name, _ any) bool {
 		err := q.call(ctx, func(ctx context.Context) error {
-			n, err := renewQuota.Run(ctx, q.client, quotaKey(name.(string)), *q.holder.Load(), heldTime.Milliseconds()).Int64()
-			if err == nil && n == 0 {
-				q.held.Delete(name)
-			}
-			return err
+			return renewQuota.Run(ctx, q.client, quotaKey(name.(string)), *q.holder.Load(), heldTime.Milliseconds()).Err()
 		})
 		return err == nil
 	})

@@ -124,13 +124,14 @@ func (r *Redis) goneWrong() <-chan struct{} {
 func (r *Redis) Run(ctx context.Context) {
 	renew := time.NewTicker(flightTime / 3)
 	defer renew.Stop()
+	// Who asks nothing would not notice that it is away.
+	_ = r.call(ctx, r.probe)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-renew.C:
-			// Who asks nothing would not notice that it went.
-			_ = r.call(ctx, func(ctx context.Context) error { return r.client.Ping(ctx).Err() })
+			_ = r.call(ctx, r.probe)
 			r.renewAll(ctx)
 		case <-r.goneWrong():
 			r.comeBack(ctx)
@@ -170,6 +171,12 @@ func (r *Redis) comeBack(ctx context.Context) {
 	}
 }
 
+// probe asks Redis to write something: one that is full, or a replica of another,
+// answers a PING and yet counts nothing.
+func (r *Redis) probe(ctx context.Context) error {
+	return r.client.Set(ctx, own+"probe", "1", time.Second).Err()
+}
+
 // greet asks whether Redis is there. What was not counted meanwhile makes every
 // entry of every replica's cache old.
 func (r *Redis) greet(ctx context.Context) error {
@@ -180,7 +187,7 @@ func (r *Redis) greet(ctx context.Context) error {
 		if missed {
 			return newEpoch.Run(ctx, r.client, []string{generationsKey}).Err()
 		}
-		return r.client.Ping(ctx).Err()
+		return r.probe(ctx)
 	})
 	if err != nil {
 		return err

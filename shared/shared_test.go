@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/codeguardians/s3gateway/internal/testbed"
@@ -117,6 +118,104 @@ func TestTokensComeBack(t *testing.T) {
 			return wait == 0 && err == nil
 		})
 	})
+}
+
+// A rate that was raised is not waited for as long as the one before it was
+// slow, nor does a clock that is set back keep a bucket closed.
+func TestABucketUnderAnotherRateOrClock(t *testing.T) {
+	drain := func(t *testing.T, r *Redis, perSecond float64) {
+		t.Helper()
+		if _, wait, err := r.Take(t.Context(), "k", perSecond, 1, 1, false); wait != 0 || err != nil {
+			t.Fatal(wait, err)
+		}
+		if _, wait, err := r.Take(t.Context(), "k", perSecond, 1, 1, false); wait <= 0 || err != nil {
+			t.Fatal(wait, err)
+		}
+	}
+	onBoth(t, func(t *testing.T, url string) {
+		r, _ := open(t, url)
+		drain(t, r, 0.001)
+		_, wait, err := r.Take(t.Context(), "k", 10, 5, 1, false)
+		if wait > 100*time.Millisecond || err != nil {
+			t.Errorf("under a rate of 10/s: wait %v, %v", wait, err)
+		}
+		if _, wait, err := r.Take(t.Context(), "k", 10, 50, 40, true); wait < 3500*time.Millisecond || err != nil {
+			t.Errorf("a new rate fills the bucket: wait %v, %v", wait, err)
+		}
+	})
+	mini := miniredis.RunT(t)
+	now := time.Now()
+	mini.SetTime(now)
+	r, _ := open(t, "redis://"+mini.Addr())
+	drain(t, r, 1)
+	mini.SetTime(now.Add(-time.Hour))
+	if _, wait, err := r.Take(t.Context(), "k", 1, 1, 1, false); wait > time.Second || err != nil {
+		t.Errorf("after the clock was set back: wait %v, %v", wait, err)
+	}
+	mini.SetTime(now.Add(-time.Hour + time.Second))
+	if _, wait, err := r.Take(t.Context(), "k", 1, 1, 1, false); wait != 0 || err != nil {
+		t.Errorf("a second later: wait %v, %v", wait, err)
+	}
+}
+
+// around has something done before and after the first call of a script.
+type around struct {
+	script        *redis.Script
+	before, after func()
+	once          sync.Once
+}
+
+func (*around) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (*around) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (a *around) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) (err error) {
+		if args := cmd.Args(); len(args) < 2 || args[1] != a.script.Hash() {
+			return next(ctx, cmd)
+		}
+		first := false
+		a.once.Do(func() { first = true })
+		if first && a.before != nil {
+			a.before()
+		}
+		err = next(ctx, cmd)
+		if first && a.after != nil {
+			a.after()
+		}
+		return err
+	}
+}
+
+// loaded has the server know a script, so that its first call is the only one.
+func loaded(t *testing.T, r *Redis, s *redis.Script) *redis.Script {
+	t.Helper()
+	if err := s.Load(t.Context(), r.client).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A request that ends while it is renewed is not counted any longer.
+func TestWhatLeavesWhileItIsRenewed(t *testing.T) {
+	r, _ := open(t, "redis://"+miniredis.RunT(t).Addr())
+	leave, ok, err := r.Enter(t.Context(), "k", 2)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if _, ok, err := r.Enter(t.Context(), "k", 2); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	r.client.AddHook(&around{script: loaded(t, r, renew), before: leave})
+	r.renewFlights(t.Context())
+	if _, ok, err := r.Enter(t.Context(), "k", 2); !ok || err != nil {
+		t.Errorf("it still counts: %v", err)
+	}
+	if _, ok, err := r.Enter(t.Context(), "k", 2); ok || err != nil {
+		t.Errorf("the other one counts no more: %v", err)
+	}
 }
 
 func TestInFlightOverReplicas(t *testing.T) {
@@ -286,6 +385,35 @@ func TestRedisThatGoesAndComesBack(t *testing.T) {
 	if after, _, ok := r.Generations("o1"); !ok || after == epoch {
 		t.Errorf("a write was not counted, and the epoch is still %d", after)
 	}
+	if written.count("Redis is away") != 1 || written.count("Redis is back") != 1 {
+		t.Errorf("log: %s", written.String())
+	}
+}
+
+// A Redis that answers and takes nothing is away until it does, and that is said
+// once, also where nobody asks it for anything.
+func TestARedisThatIsFull(t *testing.T) {
+	server := testbed.StartRedis(t)
+	r, _ := open(t, server.URL)
+	if _, _, err := r.Take(t.Context(), "k", 1, 9, 1, false); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(bytes string) {
+		t.Helper()
+		if err := r.client.ConfigSet(t.Context(), "maxmemory", bytes).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("1")
+	idle, written := open(t, server.URL)
+	eventually(t, "a full one is away", func() bool { return idle.Err() != nil })
+	for range 3 {
+		if err := idle.greet(t.Context()); err == nil {
+			t.Error("a full one was taken for one that counts")
+		}
+	}
+	limit("0")
+	eventually(t, "it is back", func() bool { return idle.Err() == nil })
 	if written.count("Redis is away") != 1 || written.count("Redis is back") != 1 {
 		t.Errorf("log: %s", written.String())
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -221,10 +222,64 @@ func TestAnUploadThatAQuotaFoundUnderWayIsCounted(t *testing.T) {
 		t.Fatal(status)
 	}
 	w.clock.Advance(2 * time.Minute)
-	eventually(t, "what came later is counted too", func() bool {
-		w.app.quotas.Use(quotasOf(w.app.current.Load().config, w.app.client.Name))
-		return w.used(name) == quota.Usage{Bytes: 1000, Objects: 1}
-	})
+	eventually(t, "what came later is counted too", func() bool { return w.used(name) == quota.Usage{Bytes: 1000, Objects: 1} })
+}
+
+// A quota that was away for a while is counted before anything is stored under
+// it again, and one that holds for other places than before is counted soon.
+func TestAQuotaThatChangesItsPlaceIsCounted(t *testing.T) {
+	store := testbed.Open(t)
+	path := filepath.Join(t.TempDir(), "s3gateway.yaml")
+	with := func(buckets, prefix string) string {
+		return "buckets: [" + buckets + "]\ncallers: [{name: web, quota_bytes: 9000, access_keys: [{id: WEBKEY, secret: web-secret-of-16-or-more}], " +
+			"grants: [{bucket: \"*\", prefix: \"" + prefix + "\", actions: [write]}]}]\n"
+	}
+	bucket := store.Bucket(t)
+	limited := "{name: " + bucket + ", quota_bytes: 1000}"
+	write(t, path, with(limited, "web/"))
+	w := newWorldOn(t, store, bucket, append(open, "CONFIG_FILE="+path)...)
+	w.used("bucket " + bucket)
+	w.used("caller web")
+	reload := func(file string) {
+		t.Helper()
+		write(t, path, file)
+		w.app.reload(w.load)
+	}
+	reload(with("", "web/"))
+	if a := do(t, w.signedPut("large", make([]byte, 5000))); a.status != 200 {
+		t.Fatal(a.status)
+	}
+	reload(with(limited, ""))
+	do(t, w.signedPut("more", make([]byte, 1))).isS3Error(t, 507, "QuotaExceeded")
+	w.clock.Advance(2 * time.Minute)
+	eventually(t, "what lies where the caller may write now is counted", func() bool { return w.used("caller web") == quota.Usage{Bytes: 5000, Objects: 1} })
+}
+
+// What replicas change at once is counted once, and a key that all of them write
+// leaves the room of the others alone.
+func TestReplicasChangeTheSameKeys(t *testing.T) {
+	all, _ := newReplicas(t, 3, "QUOTA_BYTES=10000")
+	all[0].used("QUOTA_BYTES")
+	var running sync.WaitGroup
+	for i := range 6 {
+		w := all[i%3]
+		running.Go(func() {
+			for n := range 20 {
+				if a := do(t, w.signedPut("a", make([]byte, 1000+n))); a.status != http.StatusOK {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+				w.signed("DELETE", "b")
+				if a := do(t, w.signedPut("b", make([]byte, 500))); a.status != http.StatusOK {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	running.Wait()
+	stored := all[0].stored(nil)
+	if used, _, err := all[0].app.redis.quotas.Used(t.Context(), "QUOTA_BYTES"); used != stored || err != nil {
+		t.Errorf("counted %+v (%v), stored %+v", used, err, stored)
+	}
 }
 
 // Replicas share one book. While Redis is away each goes by what it knew, and

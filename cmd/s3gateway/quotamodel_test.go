@@ -308,3 +308,53 @@ func TestUploadsAtOnceStayWithinTheQuota(t *testing.T) {
 		w.countedRight("deleting all")
 	}
 }
+
+// A key that is written without a pause by several clients takes no more room
+// than its largest object, whoever wrote it before.
+func TestAKeyThatIsWrittenWithoutAPause(t *testing.T) {
+	w := newWorld(t, append(open, "QUOTA_BYTES=10000")...)
+	w.used("QUOTA_BYTES")
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			for range 20 {
+				if a := do(t, w.signedPut("a", make([]byte, 1000))); a.status != 200 {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	all.Wait()
+	w.countedRight("writing without a pause")
+}
+
+// What was there before its bucket had versions stays as one behind a delete
+// marker, whichever request puts that there.
+func TestADeleteMarkerGivesNothingBack(t *testing.T) {
+	store := testbed.Open(t)
+	if !store.Has(testbed.Versioning) {
+		t.Skipf("the store %s has no versions", store.Name)
+	}
+	bucket := store.Bucket(t)
+	w := newWorldOn(t, store, bucket, append(open, "QUOTA_BYTES=1MB")...)
+	for _, key := range []string{"a", "b", "c"} {
+		do(t, w.signedPut(key, make([]byte, 100)))
+	}
+	setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
+	remove := func(keys ...string) {
+		t.Helper()
+		var objects []types.ObjectIdentifier
+		for _, key := range keys {
+			objects = append(objects, types.ObjectIdentifier{Key: &key})
+		}
+		if _, err := w.s3().DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: &bucket, Delete: &types.Delete{Objects: objects}}); err != nil {
+			t.Fatal(err)
+		}
+		w.countedRight(fmt.Sprint("deleting ", keys))
+	}
+	w.signed("DELETE", "a")
+	w.countedRight("deleting a")
+	remove("a", "b", "b")
+	setVersioning(t, store, bucket, types.BucketVersioningStatusSuspended)
+	remove("c") // the marker takes its place
+}

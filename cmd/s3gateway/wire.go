@@ -158,7 +158,7 @@ func (a *app) use(cfg *config.Config) error {
 
 // handlerOf puts what both doors share before them.
 func (a *app) handlerOf(p parts) http.Handler {
-	rate := func() policy.Rate { return rateOf(p.cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS") }
+	rate := rateOf(p.cfg.RateLimitAddress, "RATE_LIMIT_ADDRESS")
 	limitAddress := func(fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 		return policy.LimitByAddress(a.addresses, rate, p.cfg.TrustedProxies, fail)(next)
 	}
