@@ -115,18 +115,22 @@ On purpose, because the gateway answers for what it signs anew:
 
 | request | here | why |
 |---|---|---|
-| Signature Version 2, in a header, a link or a form | 400 InvalidRequest | it signs neither payload nor most headers |
+| Signature Version 2, in a header or a link | 400 InvalidRequest | it signs neither payload nor most headers |
+| Signature Version 2 in a form | 403 AccessDenied | the form counts as one without a signature |
+| a region in the signature beside S3_REGION, us-east-1 and auto, unless a bucket is made | 400 AuthorizationHeaderMalformed | as on AWS; MinIO takes any as long as it has none itself |
+| an anonymous request that a bucket's policy at the backend allows | 403 AccessDenied | grants are given here |
 | an x-amz-* header that the client did not sign | 403 AccessDenied | the gateway's signature would bless it |
 | an x-amz-* header or query parameter that the operation does not know; a sub-resource that the method does not have | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
 | a query parameter twice, partNumber or uploadId without a value | 400 | backends differ on which counts |
 | a control character in the value of a parameter that names an operation, such as uploadId or tagging | 400 InvalidArgument | MinIO's router overlooks it: DELETE of ` + "`?tagging`" + ` deletes the object |
 | a copy source that is a URL, has a parameter beside versionId or one without a value | 400 | as on AWS |
+| CreateBucket with tags, or of a directory bucket | 501 NotImplemented | MinIO passes over both |
 | PUT of an object without Content-Length | 411 MissingContentLength | as on AWS |
 | an x-amz-sdk-checksum-algorithm header without the checksum that it announces | 400 InvalidRequest | as on AWS; MinIO passes over it |
 | DeleteObjects with a wrong Content-MD5 | 400 BadDigest | as on AWS; MinIO does not compare |
 | CompleteMultipartUpload with one part twice | 400 InvalidPartOrder | as on AWS; sizes are judged by parts |
-| a form without policy, or with a negative range | 403, 400 | as on AWS |
+| a form without policy, with a negative range, an Authorization header, or over 20 KiB before its file | 403, 400 | as on AWS |
 | a form of more than 64 KiB whose last line has no CRLF | 400 MalformedPOSTRequest | the file's length is told to the backend before its end is seen; browsers, curl, Python's requests, Node and Go send one |
 | DELETE of a bucket's setting that MinIO does not know, such as ` + "`?publicAccessBlock`" + ` | 501 NotImplemented | MinIO passes over it and deletes the bucket, when that is empty |
 | any setting of a bucket that is a part of another (` + "`prefix`" + ` in the file) | 501 NotImplemented | it would be the setting of all beside it |

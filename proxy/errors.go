@@ -122,9 +122,11 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		// It tells of the object, and has no body (RFC 9110 section 15.4.5).
 		h.Del("Content-Length")
 	case r.Method == http.MethodHead:
-		// No body: the code goes where an operator can see it.
+		// No body: the code goes where an operator can see it, and where MinIO's
+		// clients look for what they show.
 		clearObject(h, e.Status)
 		h.Set("X-Amz-Error-Code", string(doc.Code))
+		h.Set("X-Minio-Error-Code", string(doc.Code))
 		h["Content-Type"] = nil
 	default:
 		clearObject(h, e.Status)

@@ -97,7 +97,7 @@ func TestHeadHasNoBodyAndTellsTheCode(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 	})
 	a := r.do(call{method: "HEAD", path: "/bucket/key"})
-	if a.status != 404 || a.body != "" || a.header.Get("X-Amz-Error-Code") != "NoSuchKey" || a.header.Get("X-Amz-Delete-Marker") != "true" ||
+	if a.status != 404 || a.body != "" || a.header.Get("X-Amz-Error-Code") != "NoSuchKey" || a.header.Get("X-Minio-Error-Code") != "NoSuchKey" || a.header.Get("X-Amz-Delete-Marker") != "true" ||
 		a.header.Get("X-Amz-Version-Id") != "v1" || a.header.Get("Content-Length") == "300" {
 		t.Errorf("%d %v %q", a.status, a.header, a.body)
 	}

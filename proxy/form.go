@@ -23,10 +23,9 @@ const (
 // form is a browser's POST form up to its file, which S3 wants last
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html).
 type form struct {
-	fields   []formField
-	filename string
-	tags     string // of the field tagging, as a header has them
-	file     *formFile
+	fields []formField
+	tags   string // of the field tagging, as a header has them
+	file   *formFile
 }
 
 // formField is one field before the file. Name is in lower case.
@@ -72,12 +71,14 @@ func openForm(r *http.Request) (*form, error) {
 		if err != nil {
 			return nil, err
 		}
-		name, filename, err := dispositionOf(header)
+		name, params, err := dispositionOf(header)
 		if err != nil {
 			return nil, err
 		}
 		if name == "file" {
-			f.filename = withoutPath(filename)
+			if filename, ok := params["filename"]; ok {
+				f.nameKey(filename)
+			}
 			f.file, err = s.file(r.ContentLength)
 			return f, err
 		}
@@ -97,19 +98,26 @@ func malformedForm(why string) *gateway.Error {
 	return gateway.Errorf(gateway.MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data: %s.", why)
 }
 
-func dispositionOf(h textproto.MIMEHeader) (name, filename string, err error) {
+func dispositionOf(h textproto.MIMEHeader) (name string, params map[string]string, err error) {
 	kind, params, e := mime.ParseMediaType(h.Get("Content-Disposition"))
 	if e != nil || kind != "form-data" || params["name"] == "" {
-		return "", "", malformedForm("a part has no field name")
+		return "", nil, malformedForm("a part has no field name")
 	}
-	return strings.ToLower(params["name"]), params["filename"], nil
+	return strings.ToLower(params["name"]), params, nil
 }
 
-// withoutPath is a file's own name: what stands before it is the place on the
-// sender's disk, or an attempt to leave the one that the form's maker meant
+// nameKey puts the file's name into the key, before the policy is applied to it:
+// what a condition names is the key that is written. Of a path only the last part
+// counts: what stands before it is the place on the sender's disk, or an attempt
+// to leave the folder that the form's maker meant
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html).
-func withoutPath(filename string) string {
-	return filename[strings.LastIndexAny(filename, `/\`)+1:]
+func (f *form) nameKey(filename string) {
+	filename = filename[strings.LastIndexAny(filename, `/\`)+1:]
+	for i := range f.fields {
+		if f.fields[i].name == "key" {
+			f.fields[i].value = strings.ReplaceAll(f.fields[i].value, "${filename}", filename)
+		}
+	}
 }
 
 // formScanner reads a form line by line and knows how far it is: net's own

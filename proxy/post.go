@@ -20,6 +20,10 @@ func (d *Door) readForm(x *exchange) (err error) {
 	if x.form, err = openForm(x.r); err != nil {
 		return err
 	}
+	key := x.form.value("key")
+	if key == "" {
+		return signer.MissingFormField("key")
+	}
 	if x.auth, err = d.Verifier.VerifyForm(x.form.value); err != nil {
 		return err
 	}
@@ -28,10 +32,6 @@ func (d *Door) readForm(x *exchange) (err error) {
 	}
 	if x.form.tags, err = formTags(x.form); err != nil {
 		return err
-	}
-	key := strings.ReplaceAll(x.form.value("key"), "${filename}", x.form.filename)
-	if key == "" {
-		return gateway.Errorf(gateway.InvalidArgument, "POST requires exactly one field named key, which is not empty.").With("ArgumentName", "key")
 	}
 	x.addr.Key = key
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Key = key })
@@ -76,7 +76,7 @@ func (x *exchange) formHeaders() (http.Header, error) {
 		case "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token":
 		case "acl":
 			h.Set("X-Amz-Acl", field.value)
-		case "cache-control", "content-type", "content-disposition", "content-encoding", "expires":
+		case "cache-control", "content-type", "content-disposition", "content-encoding", "content-language", "content-md5", "expires":
 			h.Set(field.name, field.value)
 		default:
 			if strings.HasPrefix(field.name, "x-amz-") {

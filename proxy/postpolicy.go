@@ -103,8 +103,8 @@ func wholeNumber(v any) (int64, bool) {
 var uncovered = map[string]bool{"x-amz-signature": true, "policy": true, "file": true}
 
 // checkPostPolicy applies the policy to a form: not expired, every condition
-// met, and every field covered by one, so that a browser adds nothing that its
-// maker did not mean. filename is what ${filename} stands for.
+// met, and the bucket and every field covered by one, so that a browser adds
+// nothing that its maker did not mean and takes it to no other bucket.
 func checkPostPolicy(f *form, bucket string, size int64, now time.Time) error {
 	expiration, conditions, err := parsePostPolicy(f.value("policy"))
 	if err != nil {
@@ -120,12 +120,19 @@ func checkPostPolicy(f *form, bucket string, size int64, now time.Time) error {
 			return err
 		}
 	}
+	if !covered["bucket"] {
+		return extraField("bucket")
+	}
 	for _, field := range f.fields {
 		if !covered[field.name] && !uncovered[field.name] && !strings.HasPrefix(field.name, "x-ignore-") {
-			return gateway.Errorf(gateway.AccessDenied, "Invalid according to Policy: Extra input fields: %s", field.name)
+			return extraField(field.name)
 		}
 	}
 	return nil
+}
+
+func extraField(name string) error {
+	return gateway.Errorf(gateway.AccessDenied, "Invalid according to Policy: Extra input fields: %s", name)
 }
 
 func (c condition) check(f *form, bucket string, size int64) error {

@@ -248,7 +248,9 @@ func TestVerifyForm(t *testing.T) {
 	}{
 		{"valid", "policy", policy, ""},
 		{"policy changed", "policy", "e30=", gateway.SignatureDoesNotMatch},
-		{"no signature", "x-amz-signature", "", gateway.AccessDenied},
+		{"no signature", "x-amz-signature", "", gateway.InvalidArgument},
+		{"no date", "x-amz-date", "", gateway.InvalidArgument},
+		{"no policy", "policy", "", gateway.AccessDenied},
 		{"other algorithm", "x-amz-algorithm", "none", gateway.InvalidRequest},
 		{"unknown key", "x-amz-credential", "NOBODY/" + scope, gateway.InvalidAccessKeyID},
 		{"date of another day", "x-amz-date", "20260315T000000Z", gateway.AuthQueryParametersError},
@@ -266,6 +268,29 @@ func TestVerifyForm(t *testing.T) {
 				t.Errorf("auth = %+v", a)
 			}
 		})
+	}
+}
+
+// A form has all fields of a signature or none; with those of version 2 alone it
+// counts as one without.
+func TestAFormNamesTheFieldOfItsSignatureThatItLacks(t *testing.T) {
+	for _, c := range []struct {
+		fields  map[string]string
+		want    gateway.Code
+		missing string
+	}{
+		{map[string]string{}, gateway.AccessDenied, ""},
+		{map[string]string{"policy": "e30="}, gateway.AccessDenied, ""},
+		{map[string]string{"policy": "e30=", "awsaccesskeyid": testKey, "signature": "s"}, gateway.AccessDenied, ""},
+		{map[string]string{"policy": "e30=", "awsaccesskeyid": testKey}, gateway.InvalidArgument, "Signature"},
+		{map[string]string{"policy": "e30=", "signature": "s"}, gateway.InvalidArgument, "AWSAccessKeyId"},
+		{map[string]string{"policy": "e30=", "x-amz-date": "d", "x-amz-signature": "s"}, gateway.InvalidArgument, "X-Amz-Algorithm"},
+	} {
+		_, err := newVerifier().VerifyForm(func(name string) string { return c.fields[name] })
+		wantCode(t, err, c.want)
+		if got := detail(err, "ArgumentName"); got != c.missing {
+			t.Errorf("%v: %q is named, want %q", c.fields, got, c.missing)
+		}
 	}
 }
 

@@ -83,7 +83,8 @@
 //
 //   - the head of a request, all headers together, may have 8 KiB.
 //   - ext4 keeps all attributes of a file within one block, 4 KiB: there tags at
-//     S3's own limits do not fit, and such a write gets 400 MetadataTooLarge.
+//     S3's own limits, and a bucket's long policy or CORS rules, do not fit, and
+//     such a write gets 400 MetadataTooLarge.
 //   - in the sidecar form an object and its metadata are not replaced in one
 //     step: a crash between the two leaves the new metadata on the old bytes.
 //   - nothing is synced: a write that was acknowledged survives the death of

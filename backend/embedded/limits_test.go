@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 )
 
 // forms are both forms of metadata, for tests that hold in each.
@@ -179,6 +181,54 @@ func TestTagsFitOrNothingIsStored(t *testing.T) {
 			}
 			if left, err := filepath.Glob(filepath.Join(s.layout.versions(), ".*")); err != nil || len(left) != 0 {
 				t.Errorf("left over: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// TestSettingsOfABucketFitOrAreRefused: a bucket is a file too, and what was set
+// before stays.
+func TestSettingsOfABucketFitOrAreRefused(t *testing.T) {
+	for _, form := range forms {
+		t.Run(string(form), func(t *testing.T) {
+			c, bucket := client(t, startForm(t, form)), aws.String("files")
+			tags := func(n int) error {
+				set := make([]types.Tag, n)
+				for i := range set {
+					set[i] = types.Tag{Key: aws.String(fmt.Sprint(i)), Value: aws.String(strings.Repeat("v", 250))}
+				}
+				_, err := c.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{Bucket: bucket, Tagging: &types.Tagging{TagSet: set}})
+				return err
+			}
+			policy := func(n int) error {
+				text := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":["arn:aws:s3:::files/*"%s]}]}`,
+					strings.Repeat(`,"arn:aws:s3:::files/`+strings.Repeat("a", 200)+`"`, n))
+				_, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &text})
+				return err
+			}
+			cors := func(n int) error {
+				rules := make([]types.CORSRule, n)
+				for i := range rules {
+					rules[i] = types.CORSRule{AllowedMethods: []string{"GET"}, AllowedOrigins: []string{fmt.Sprintf("https://%s%d.example", strings.Repeat("a", 200), i)}}
+				}
+				_, err := c.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: bucket, CORSConfiguration: &types.CORSConfiguration{CORSRules: rules}})
+				return err
+			}
+			for name, put := range map[string]func(int) error{"tags": tags, "policy": policy, "cors": cors} {
+				if err := put(1); err != nil {
+					t.Fatalf("small %s: %v", name, err)
+				}
+				var refused smithy.APIError
+				switch err := put(40); {
+				case err == nil:
+					t.Logf("large %s fit", name)
+				case form == Sidecar || !errors.As(err, &refused) || refused.ErrorCode() != "MetadataTooLarge":
+					t.Errorf("large %s: %v", name, err)
+				}
+			}
+			got, err := c.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: bucket})
+			if err != nil || len(got.TagSet) != 1 && len(got.TagSet) != 40 {
+				t.Errorf("%v, %v", got, err)
 			}
 		})
 	}

@@ -89,7 +89,26 @@ func (s fitted) checkCopy(ctx context.Context, in s3response.CopyObjectInput) er
 
 // PutObjectTagging says what is wrong when tags do not fit an object.
 func (s fitted) PutObjectTagging(ctx context.Context, bucket, object, version string, tags map[string]string) error {
-	err := s.Posix.PutObjectTagging(ctx, bucket, object, version, tags)
+	return s.explain(s.Posix.PutObjectTagging(ctx, bucket, object, version, tags))
+}
+
+// PutBucketTagging says what is wrong when tags do not fit a bucket.
+func (s fitted) PutBucketTagging(ctx context.Context, bucket string, tags map[string]string) error {
+	return s.explain(s.Posix.PutBucketTagging(ctx, bucket, tags))
+}
+
+// PutBucketPolicy says what is wrong when a policy does not fit a bucket.
+func (s fitted) PutBucketPolicy(ctx context.Context, bucket string, policy []byte) error {
+	return s.explain(s.Posix.PutBucketPolicy(ctx, bucket, policy))
+}
+
+// PutBucketCors says what is wrong when rules do not fit a bucket.
+func (s fitted) PutBucketCors(ctx context.Context, bucket string, cors []byte) error {
+	return s.explain(s.Posix.PutBucketCors(ctx, bucket, cors))
+}
+
+// explain tells an attribute that does not fit from a disk that is full.
+func (s fitted) explain(err error) error {
 	if errors.Is(err, s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)) && s.try(1<<10) == nil {
 		return errNoRoom()
 	}
@@ -146,7 +165,7 @@ func (s fitted) try(sizes ...int) error {
 func errNoRoom() error {
 	return s3err.APIError{
 		Code:           "MetadataTooLarge",
-		Description:    "The metadata and tags of this object together are larger than the file system of the embedded store can keep with a file.",
+		Description:    "The metadata and tags of this object, or the settings of this bucket, together are larger than the file system of the embedded store can keep with a file.",
 		HTTPStatusCode: http.StatusBadRequest,
 	}
 }

@@ -21,6 +21,12 @@ import (
 // edit the fields after they were signed.
 func (w *world) postForm(conditions string, file []byte, fields map[string]string, change func(map[string]string)) *http.Request {
 	w.t.Helper()
+	return w.postFormUnder(fmt.Sprintf(`{"bucket":%q}`, w.bucket)+conditions, file, fields, change)
+}
+
+// postFormUnder makes one whose policy names no bucket but in the conditions.
+func (w *world) postFormUnder(conditions string, file []byte, fields map[string]string, change func(map[string]string)) *http.Request {
+	w.t.Helper()
 	at := time.Now().UTC()
 	scope := at.Format("20060102") + "/us-east-1/s3/aws4_request"
 	all := map[string]string{
@@ -29,8 +35,8 @@ func (w *world) postForm(conditions string, file []byte, fields map[string]strin
 	for name, value := range fields {
 		all[name] = value
 	}
-	policy := fmt.Sprintf(`{"expiration":%q,"conditions":[{"bucket":%q},["starts-with","$x-amz-algorithm",""],["starts-with","$x-amz-credential",""],["starts-with","$x-amz-date",""]%s]}`,
-		at.Add(time.Minute).Format(time.RFC3339), w.bucket, conditions)
+	policy := fmt.Sprintf(`{"expiration":%q,"conditions":[["starts-with","$x-amz-algorithm",""],["starts-with","$x-amz-credential",""],["starts-with","$x-amz-date",""],%s]}`,
+		at.Add(time.Minute).Format(time.RFC3339), conditions)
 	all["policy"] = base64.StdEncoding.EncodeToString([]byte(policy))
 	key := []byte("AWS4" + testSecret)
 	for _, part := range strings.Split(scope, "/") {
@@ -87,13 +93,14 @@ func TestAFormsFileNameIsNoPath(t *testing.T) {
 func TestABrowserFormIsStored(t *testing.T) {
 	w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
 	fields := pictureFields()
-	fields["success_action_status"], fields["x-amz-meta-colour"] = "201", "blue"
-	got := do(t, w.postForm(keyAndType+`,{"success_action_status":"201"},["starts-with","$x-amz-meta-colour",""]`, png(1500), fields, nil))
+	fields["success_action_status"], fields["x-amz-meta-colour"], fields["Content-Language"] = "201", "blue", "de"
+	got := do(t, w.postForm(keyAndType+`,{"success_action_status":"201"},["starts-with","$x-amz-meta-colour",""],{"Content-Language":"de"}`, png(1500), fields, nil))
 	if got.status != 201 || !strings.Contains(string(got.body), "<Key>up/picture.png</Key>") {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	read := w.signed("GET", "up/picture.png")
-	if !bytes.Equal(read.body, png(1500)) || read.header.Get("Content-Type") != "image/png" || read.header.Get("X-Amz-Meta-Colour") != "blue" {
+	if !bytes.Equal(read.body, png(1500)) || read.header.Get("Content-Type") != "image/png" || read.header.Get("X-Amz-Meta-Colour") != "blue" ||
+		read.header.Get("Content-Language") != "de" {
 		t.Errorf("%d bytes, %v", len(read.body), read.header)
 	}
 	redirected := do(t, w.postForm(keyAndType+`,["starts-with","$success_action_redirect","https://app.example/"]`, png(100),
@@ -118,7 +125,14 @@ func TestAFormOutsideItsPolicyIsRefused(t *testing.T) {
 		{"file over the range", png(2001), nil, 400, "EntityTooLarge"},
 		{"file under the range", nil, nil, 400, "EntityTooSmall"},
 		{"file of another type", page(500), nil, 403, "AccessDenied"},
-		{"no key", png(100), func(f map[string]string) { delete(f, "key") }, 403, "AccessDenied"},
+		{"no key", png(100), func(f map[string]string) { delete(f, "key") }, 400, "InvalidArgument"},
+		{"no signature", png(100), func(f map[string]string) { delete(f, "x-amz-signature") }, 400, "InvalidArgument"},
+		{"signature of version 2", png(100), func(f map[string]string) {
+			for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
+				delete(f, name)
+			}
+			f["AWSAccessKeyId"], f["signature"] = testKeyID, "c2lnbmF0dXJl"
+		}, 403, "AccessDenied"},
 		{"unknown access key", png(100), func(f map[string]string) {
 			f["x-amz-credential"] = strings.Replace(f["x-amz-credential"], testKeyID, "NOBODY", 1)
 		}, 403, "InvalidAccessKeyId"},
@@ -128,6 +142,51 @@ func TestAFormOutsideItsPolicyIsRefused(t *testing.T) {
 			w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
 			do(t, w.postForm(keyAndType, c.file, pictureFields(), c.change)).isS3Error(t, c.status, c.code)
 			w.unchanged()
+		})
+	}
+}
+
+// A policy that names no bucket would be good for every one.
+func TestAFormsPolicyNamesItsBucket(t *testing.T) {
+	w := newWorld(t, "ALLOWED_FILE_TYPES=image/png")
+	got := do(t, w.postFormUnder(keyAndType[1:], png(100), pictureFields(), nil))
+	got.isS3Error(t, 403, "AccessDenied")
+	if !strings.Contains(string(got.body), "Extra input fields: bucket") {
+		t.Errorf("%s", got.body)
+	}
+	w.unchanged()
+}
+
+// The policy judges the key that is written, and of a path that a browser sends
+// only the last part is the file's name.
+func TestTheNameOfAFormsFileIsPartOfTheKeyThatIsJudged(t *testing.T) {
+	for _, c := range []struct {
+		key, file, stored string
+		status            int
+		code              string
+	}{
+		{"${filename}", `; filename="up-a.png"`, "up-a.png", 204, ""},
+		{"${filename}", `; filename="other.png"`, "", 403, "AccessDenied"},
+		{"up/${filename}", `; filename="a/b/c.png"`, "up/c.png", 204, ""},
+		{"up/${filename}", `; filename="C:\\dir\\c d.png"`, "up/c d.png", 204, ""},
+		{"up/x${filename}", `; filename=""`, "up/x", 204, ""},
+		{"up/x${filename}", ``, "up/x${filename}", 204, ""},
+		{"${filename}", `; filename=""`, "", 400, "InvalidArgument"},
+	} {
+		t.Run(c.key+c.file, func(t *testing.T) {
+			w := newWorld(t, open...)
+			made := w.postForm(`,["starts-with","$key","up"]`, []byte("test data"), map[string]string{"key": c.key}, nil)
+			body, _ := bodyOf(t, made)
+			body = strings.Replace(body, `; filename="picture.png"`, c.file, 1)
+			got := do(t, newRequest(t, "POST", made.URL.String(), strings.NewReader(body), "Content-Type", made.Header.Get("Content-Type")))
+			if c.status != 204 {
+				got.isS3Error(t, c.status, c.code)
+				w.unchanged()
+				return
+			}
+			if read := w.signed("GET", c.stored); got.status != 204 || string(read.body) != "test data" {
+				t.Errorf("%d %s, %d %s", got.status, got.body, read.status, read.body)
+			}
 		})
 	}
 }
@@ -242,6 +301,9 @@ func TestAFormsTagsAndChecksumsCount(t *testing.T) {
 		{"another such checksum", "x-amz-checksum-crc32", "AAAAAA==", 400, "", ""},
 		{"a checksum that the store may not know", "x-amz-checksum-xxhash3", "jw+pSh/pbMQ=", 204, "", ""},
 		{"another such checksum that the store may not know", "x-amz-checksum-xxhash3", "AAAAAAAAAAA=", 400, "BadDigest", ""},
+		{"an MD5", "Content-MD5", "63M6AMDJ0zbmVpGjerVCkw==", 204, "", ""},
+		{"another MD5", "Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==", 400, "BadDigest", ""},
+		{"what is no MD5", "Content-MD5", "x", 400, "InvalidDigest", ""},
 		{"what is no checksum", "x-amz-checksum-md5", "x", 400, "InvalidRequest", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
