@@ -12,7 +12,9 @@ func (c *Config) Files() []string { return slices.Clone(c.files) }
 
 // Emptied reports whether the CONFIG_FILE of a newly read configuration says
 // nothing where that of c did: it is being written, or its disk is full.
-func (c *Config) Emptied(fresh *Config) bool { return fresh.emptyFile && !c.emptyFile && c.ConfigFile != "" }
+func (c *Config) Emptied(fresh *Config) bool {
+	return fresh.emptyFile && !c.emptyFile && c.ConfigFile != ""
+}
 
 // Renew gives the configuration that takes the place of c when a process goes
 // on with a newly read one: what can only take effect at a start stays as it is
