@@ -3,7 +3,6 @@ package shared
 import (
 	"context"
 	"crypto/rand"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,12 +40,16 @@ return 1
 // replicas together. leave takes it back. When a replica dies, what it counted
 // is gone after half a minute.
 func (r *Redis) Enter(ctx context.Context, key string, most int64) (leave func(), ok bool, err error) {
-	f := flight{key: own + "flight:" + key, token: rand.Text()}
+	f, asked := flight{key: own + "flight:" + key, token: rand.Text()}, false
 	err = r.call(ctx, func(ctx context.Context) error {
+		asked = true
 		n, err := enter.Run(ctx, r.client, []string{f.key}, most, flightTime.Milliseconds(), f.token).Int64()
 		ok = n == 1
 		return err
 	})
+	if err != nil && asked {
+		r.noteLeft(f)
+	}
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -60,11 +63,20 @@ func (r *Redis) leave(ctx context.Context, f flight) {
 	r.mu.Lock()
 	delete(r.held, f)
 	r.mu.Unlock()
-	// Should this fail, it goes by itself.
-	_ = r.call(ctx, func(ctx context.Context) error { return r.client.ZRem(ctx, f.key, f.token).Err() })
+	if r.call(ctx, func(ctx context.Context) error { return r.client.ZRem(ctx, f.key, f.token).Err() }) != nil {
+		r.noteLeft(f)
+	}
 }
 
-// renewFlights says that what is under way here still is.
+// noteLeft has Redis told soon that something left.
+func (r *Redis) noteLeft(f ...flight) {
+	r.mu.Lock()
+	r.left = append(r.left, f...)
+	r.mu.Unlock()
+}
+
+// renewFlights says that what is under way here still is, and that the rest is
+// not.
 func (r *Redis) renewFlights(ctx context.Context) {
 	const batch = 500
 	byKey := map[string][]any{}
@@ -78,23 +90,33 @@ func (r *Redis) renewFlights(ctx context.Context) {
 			n := min(len(tokens), batch)
 			args := append([]any{flightTime.Milliseconds()}, tokens[:n]...)
 			tokens = tokens[n:]
-			if r.call(ctx, func(ctx context.Context) error { return renew.Run(ctx, r.client, []string{key}, args...).Err() }) != nil {
+			err := r.call(ctx, func(ctx context.Context) error { return renew.Run(ctx, r.client, []string{key}, args...).Err() })
+			r.noteRenewed(key, args[1:])
+			if err != nil {
 				return
 			}
-			r.dropLeft(ctx, key, args[1:])
+		}
+	}
+	r.mu.Lock()
+	left := r.left
+	r.left = nil
+	r.mu.Unlock()
+	for i, f := range left {
+		if r.call(ctx, func(ctx context.Context) error { return r.client.ZRem(ctx, f.key, f.token).Err() }) != nil {
+			r.noteLeft(left[i:]...)
+			return
 		}
 	}
 }
 
-// dropLeft takes back again what left while it was renewed.
-func (r *Redis) dropLeft(ctx context.Context, key string, tokens []any) {
+// noteRenewed notes what left while it was renewed, and so was put back.
+func (r *Redis) noteRenewed(key string, tokens []any) {
 	r.mu.Lock()
-	left := slices.DeleteFunc(tokens, func(token any) bool {
-		_, held := r.held[flight{key, token.(string)}]
-		return held
-	})
-	r.mu.Unlock()
-	if len(left) > 0 {
-		_ = r.call(ctx, func(ctx context.Context) error { return r.client.ZRem(ctx, key, left...).Err() })
+	defer r.mu.Unlock()
+	for _, token := range tokens {
+		f := flight{key, token.(string)}
+		if _, held := r.held[f]; !held {
+			r.left = append(r.left, f)
+		}
 	}
 }

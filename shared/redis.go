@@ -39,6 +39,7 @@ type Redis struct {
 	reason  error
 	changed chan struct{} // closed when it goes away
 	held    map[flight]struct{}
+	left    []flight // what may still be counted although it is over
 	renews  []func(context.Context)
 }
 

@@ -158,10 +158,12 @@ func TestABucketUnderAnotherRateOrClock(t *testing.T) {
 	}
 }
 
-// around has something done before and after the first call of a script.
+// around has something done before and after the first call of a script, or its
+// answer lost.
 type around struct {
 	script        *redis.Script
 	before, after func()
+	lost          error
 	once          sync.Once
 }
 
@@ -184,6 +186,10 @@ func (a *around) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		err = next(ctx, cmd)
 		if first && a.after != nil {
 			a.after()
+		}
+		if first && a.lost != nil {
+			cmd.SetErr(a.lost)
+			return a.lost
 		}
 		return err
 	}
@@ -215,6 +221,36 @@ func TestWhatLeavesWhileItIsRenewed(t *testing.T) {
 	}
 	if _, ok, err := r.Enter(t.Context(), "k", 2); ok || err != nil {
 		t.Errorf("the other one counts no more: %v", err)
+	}
+}
+
+// What ends while Redis is away, or begins with a call of which nobody knows what
+// became, takes no place when it is back.
+func TestWhatLeavesWhileRedisIsAway(t *testing.T) {
+	mini := miniredis.RunT(t)
+	r, err := Open("redis://"+mini.Addr(), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	leave, ok, err := r.Enter(t.Context(), "k", 2)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	hook := &around{script: loaded(t, r, enter), lost: errors.New("no answer")}
+	r.client.AddHook(hook)
+	if _, ok, err := r.Enter(t.Context(), "k", 2); ok || err == nil {
+		t.Fatal(ok, err)
+	}
+	leave()
+	if err := r.greet(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.renewAll(t.Context())
+	for range 2 {
+		if _, ok, err := r.Enter(t.Context(), "k", 2); !ok || err != nil {
+			t.Errorf("what is over still counts: %v", err)
+		}
 	}
 }
 
