@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// patience is how long one call may take: a Redis that hangs must not
-	// hang requests.
-	patience = 100 * time.Millisecond
+	// Patience is how long one call may take where nobody says otherwise: a Redis
+	// that hangs must not hang requests.
+	Patience = 100 * time.Millisecond
 	// Between firstRetry and lastRetry lie the times at which a Redis that is
 	// away is asked again.
 	firstRetry = 250 * time.Millisecond
@@ -30,8 +30,9 @@ var ErrAway = errors.New("redis is away")
 
 // Redis is the connection to one Redis. It is safe for concurrent use.
 type Redis struct {
-	client *redis.Client
-	log    zerolog.Logger
+	client   *redis.Client
+	patience time.Duration
+	log      zerolog.Logger
 
 	mu      sync.Mutex
 	away    bool
@@ -44,11 +45,15 @@ type Redis struct {
 }
 
 // Open reads a URL (redis, rediss or unix; user, password and database in it)
-// and connects when it is first needed. No error of it shows the URL.
-func Open(url string, log zerolog.Logger) (*Redis, error) {
+// and connects when it is first needed. patience is how long one call may take,
+// 0 stands for Patience. No error of it shows the URL.
+func Open(url string, patience time.Duration, log zerolog.Logger) (*Redis, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read; accepted: redis://user:password@host:port/db, rediss://… or unix:///path?db=n")
+	}
+	if patience == 0 {
+		patience = Patience
 	}
 	o.MaxRetries = -1
 	o.ContextTimeoutEnabled = true
@@ -56,7 +61,7 @@ func Open(url string, log zerolog.Logger) (*Redis, error) {
 	o.DisableIdentity = true
 	o.Protocol = 2
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Redis{client: redis.NewClient(o), log: log, changed: make(chan struct{}), held: map[flight]struct{}{}}, nil
+	return &Redis{client: redis.NewClient(o), patience: patience, log: log, changed: make(chan struct{}), held: map[flight]struct{}{}}, nil
 }
 
 // Quiet turns off what the client library writes to standard error by itself:
@@ -91,7 +96,7 @@ func (r *Redis) call(ctx context.Context, ask func(context.Context) error) error
 }
 
 func (r *Redis) ask(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.patience)
 	defer cancel()
 	err := ask(ctx)
 	if err == nil || errors.Is(err, redis.Nil) {

@@ -103,6 +103,9 @@ func yamlFile(t *testing.T, content string) string {
 	return "CONFIG_FILE=" + path
 }
 
+// redisPatience is one that a busy machine does not use up.
+const redisPatience = 10 * time.Second
+
 // newWorldOn is newWorld over a bucket that there is.
 func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
 	t.Helper()
@@ -117,7 +120,7 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 		t.Fatal(err)
 	}
 	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
-	a := &app{client: backend.New(backend.Endpoint{
+	a := &app{patience: redisPatience, client: backend.New(backend.Endpoint{
 		Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true,
 		Trailers: true, KeepsFraming: store.Name == "embedded", FileKeys: store.Name == "embedded",
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),

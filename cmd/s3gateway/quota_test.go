@@ -276,11 +276,6 @@ func TestReplicasChangeTheSameKeys(t *testing.T) {
 		})
 	}
 	running.Wait()
-	for _, w := range all {
-		if strings.Contains(w.log.String(), "Redis is away") {
-			t.Skip("Redis did not answer in time, so that each replica was alone")
-		}
-	}
 	close(refused)
 	for a := range refused {
 		t.Errorf("%d %s", a.status, a.body)

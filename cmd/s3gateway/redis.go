@@ -29,13 +29,13 @@ type sharing struct {
 	done        chan struct{}
 }
 
-// openRedis makes the connection to Redis. One that is away does not keep the
+// openRedis makes the connection to Redis; patience is shared.Open's. One that is away does not keep the
 // gateway from starting.
-func openRedis(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*sharing, error) {
+func openRedis(ctx context.Context, cfg *config.Config, patience time.Duration, log zerolog.Logger) (*sharing, error) {
 	if cfg.RedisURL == "" {
 		return &sharing{}, nil
 	}
-	r, err := shared.Open(cfg.RedisURL.Reveal(), log)
+	r, err := shared.Open(cfg.RedisURL.Reveal(), patience, log)
 	if err != nil {
 		return nil, &exitError{code: exitSettings, err: err}
 	}

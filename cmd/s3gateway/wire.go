@@ -36,9 +36,11 @@ type app struct {
 	further map[string]*backend.Client // by the names of the file
 	keys    keys
 	redis   *sharing
-	issuer  issuerInForce
-	current atomic.Pointer[doorsInForce]
-	refused lastError // of the configuration that was read last
+	// patience is how long one call of Redis may take, 0 for shared.Patience.
+	patience time.Duration
+	issuer   issuerInForce
+	current  atomic.Pointer[doorsInForce]
+	refused  lastError // of the configuration that was read last
 	lasting
 	// sweepers remove what is no longer needed, each once when it is called.
 	sweepers []func(context.Context)
@@ -90,7 +92,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	if err := a.openFurther(ctx, cfg, log, now); err != nil {
 		return err
 	}
-	if a.redis, err = openRedis(ctx, cfg, log); err != nil {
+	if a.redis, err = openRedis(ctx, cfg, a.patience, log); err != nil {
 		return err
 	}
 	a.lasting = lasting{
