@@ -45,6 +45,7 @@ var meant = []struct {
 	{"a part number without a value, by HEAD", `^HEAD partNumber=$`, 400, ""},
 	{"a copy source with parameters that S3 does not know", `^copy .*\?(foo=1|versionId=)$`, 400, "InvalidArgument"},
 	{"a copy source that is a URL", `^copy http`, 400, "InvalidBucketName"},
+	{"a checksum that is announced and does not come: as on AWS", `^put x-amz-sdk-checksum-algorithm`, 400, "InvalidRequest"},
 	{"a digest of a batch that is another's", `^batch with another digest`, 400, "BadDigest"},
 }
 
