@@ -185,12 +185,21 @@ func (d *Door) limitCaller(x *exchange) error {
 func (d *Door) findOperation(x *exchange) (err error) {
 	if x.op, err = d.Table.Find(x.level, x.r.Method, x.query, x.header); err != nil {
 		if gateway.CodeOf(err) == gateway.NotImplemented {
-			d.Log.Warn().Str("method", x.r.Method).Str("path", x.target.RawPath).Err(err).Msg("operation not served")
+			d.Log.Warn().Str("request", x.line()).Err(err).Msg("operation not served")
 		}
 		return err
 	}
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation, f.Action = x.op.Name, x.op.Action })
 	return x.checkOverrides()
+}
+
+// line is the request line without what signs it, for the log.
+func (x *exchange) line() string {
+	line := x.r.Method + " " + x.target.RawPath
+	if len(x.query) > 0 {
+		line += "?" + signer.BuildQuery(x.query)
+	}
+	return line
 }
 
 // checkOverrides refuses response-* parameters that are no header values: they

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -168,5 +171,15 @@ func TestARequestThatNoRowFitsIsRefusedByName(t *testing.T) {
 				t.Errorf("Allow: %q", allow)
 			}
 		})
+	}
+}
+
+// What no row fits stands in the log with its request line, but for what signs it.
+func TestARequestThatNoRowFitsIsLogged(t *testing.T) {
+	var log testlog.Buffer
+	r := newRig(t, func(r *rig) { r.door.Log = zerolog.New(&log) })
+	r.refused(r.do(call{path: "/bucket/a b", query: "torrent&x=1", presign: true}), 501, "NotImplemented", "torrent")
+	if text := log.String(); !strings.Contains(text, `"request":"GET /bucket/a%20b?torrent=&x=1"`) || strings.Contains(text, "Signature") {
+		t.Error(text)
 	}
 }
