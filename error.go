@@ -132,6 +132,16 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Detail gives the value of the detail with this name, "" without one.
+func (e *Error) Detail(name string) string {
+	for _, d := range e.Details {
+		if d.Name == name {
+			return d.Value
+		}
+	}
+	return ""
+}
+
 // With returns e with one more detail.
 func (e *Error) With(name, value string) *Error {
 	e.Details = append(e.Details, Detail{Name: name, Value: value})

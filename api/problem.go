@@ -111,7 +111,7 @@ func kindOf(e *gateway.Error) kind {
 // for its refusals of the gateway, which have the documented text.
 func detailOf(e *gateway.Error, k kind) string {
 	switch {
-	case e.Code == gateway.NoSuchBucket:
+	case e.Code == gateway.NoSuchBucket && e.Status != 0:
 		return backend.MessageNotEnabled
 	case e.Code == gateway.AccessDenied && e.Status != 0:
 		return backend.MessageAccessDenied

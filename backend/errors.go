@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -22,18 +23,18 @@ const maxErrorDocument = 64 << 10
 // gateway itself, whatever it gave as its reason.
 const MessageAccessDenied = "Access denied to S3 bucket"
 
-// ownFault lists the codes by which a backend refuses the gateway's own
-// credentials, clock or address. A client can do nothing about them, and their
-// texts name the backend's keys.
-var ownFault = map[string]bool{
-	"InvalidAccessKeyId":           true,
-	"SignatureDoesNotMatch":        true,
-	"ExpiredToken":                 true,
-	"InvalidToken":                 true,
-	"RequestTimeTooSkewed":         true,
-	"AuthorizationHeaderMalformed": true,
-	"PermanentRedirect":            true,
-	"TemporaryRedirect":            true,
+// ownFault has the codes by which a backend refuses the gateway's own
+// credentials, clock or address, and what an operator looks at then. A client can
+// do nothing about them, and their texts name the backend's keys.
+var ownFault = map[string]string{
+	"InvalidAccessKeyId":           "see S3_ACCESS_KEY_ID",
+	"SignatureDoesNotMatch":        "see S3_SECRET_ACCESS_KEY",
+	"ExpiredToken":                 "the temporary credentials have ended",
+	"InvalidToken":                 "see S3_SESSION_TOKEN",
+	"RequestTimeTooSkewed":         "set the clock of this machine",
+	"AuthorizationHeaderMalformed": "see S3_REGION",
+	"PermanentRedirect":            "see S3_REGION and S3_ENDPOINT_URL",
+	"TemporaryRedirect":            "see S3_REGION and S3_ENDPOINT_URL",
 }
 
 // document is the S3 error document
@@ -95,13 +96,16 @@ func Refused(status int, code, message string, cause error) *gateway.Error {
 		code = "PermanentRedirect"
 	}
 	// S3 has neither status: a server before it does not know the gateway.
-	stranger := status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired
-	if ownFault[code] || stranger {
+	advice, own := ownFault[code]
+	if status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired {
+		advice, own = "no S3 answers so: see S3_ENDPOINT_URL, and what is before it", true
+	}
+	if own {
 		return &gateway.Error{
 			Code:       gateway.ServiceUnavailable,
 			Message:    MessageAccessDenied,
 			RetryAfter: retryAfter,
-			Err:        errors.New("the backend refused the gateway: " + code + ": " + message),
+			Err:        fmt.Errorf("the backend refused the gateway: %s: %s (%s)", code, cmp.Or(message, "no message"), advice),
 		}
 	}
 	e := &gateway.Error{Code: gateway.Code(code), Message: message, Status: status, Err: cause}

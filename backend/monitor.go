@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -77,7 +78,7 @@ func (m *Monitor) Run(ctx context.Context) {
 // than a second is given again; callers at the same time share one question.
 func (m *Monitor) Check(ctx context.Context) error {
 	if m.Fixed != nil {
-		return m.Fixed
+		return gateway.Errorf(gateway.ServiceUnavailable, "%s", m.Fixed)
 	}
 	m.mu.Lock()
 	fresh := !m.asked.IsZero() && m.Now().Sub(m.asked) < probeMemory
@@ -139,8 +140,11 @@ func (c *Client) HeadBucket(ctx context.Context, bucket string) error {
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
 		e := ReadError(resp)
-		if resp.StatusCode == http.StatusNotFound {
-			e.Code = gateway.NoSuchBucket
+		switch {
+		case resp.StatusCode == http.StatusNotFound:
+			return gateway.Errorf(gateway.NoSuchBucket, "The bucket %s is not there: create it, or set S3_BUCKET_NAME to another.", bucket)
+		case e.Code == gateway.AccessDenied:
+			e.Err = errors.New("the gateway's credentials may not use it: grant them s3:ListBucket and more, or see S3_BUCKET_NAME")
 		}
 		return fmt.Errorf("bucket %s: %w", bucket, e)
 	}

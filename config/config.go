@@ -88,8 +88,8 @@ type Config struct {
 	// UploadExpiry (UPLOAD_EXPIRY_MINUTES) is how long links hold, 1 minute to
 	// 7 days.
 	UploadExpiry time.Duration
-	// FileCleanupDays (FILE_CLEANUP_DAYS) is the age that the cleanup command
-	// works with. It deletes nothing by itself. 0: no age.
+	// FileCleanupDays (FILE_CLEANUP_DAYS) is the age for a cleanup of files, which
+	// there is not yet: nothing reads it. 0: no age.
 	FileCleanupDays int
 	// LogLevel (LOG_LEVEL) in zerolog's words: trace, debug, info, warn,
 	// error, fatal, disabled.

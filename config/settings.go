@@ -83,7 +83,7 @@ var settings = []setting{
 		meaning: "how long links hold, 1 to 10080 minutes",
 		value:   of(func(c *Config) *time.Duration { return &c.UploadExpiry }, minutes(1, 7*24*60))},
 	{name: "FILE_CLEANUP_DAYS", def: "30",
-		meaning: "age for `s3gateway cleanup`; alone it deletes nothing; 0: no age",
+		meaning: "age of files for a cleanup that this version does not have: nothing is deleted",
 		value:   of(func(c *Config) *int { return &c.FileCleanupDays }, count(0, 36500))},
 	{name: "LOG_LEVEL", live: true, def: "INFO",
 		meaning: "TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or OFF",

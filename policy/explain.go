@@ -29,6 +29,9 @@ func (d Verdict) Rule() string {
 	return d.grant.String()
 }
 
+// MessageUnsigned is what the S3 door says to a request without a signature.
+const MessageUnsigned = "This needs an authenticated caller: sign the request with an access key, or use a link."
+
 // Err is nil for an allowed request and a *gateway.Error with code AccessDenied
 // otherwise. Its cause, which no client sees, is the rule that decided.
 func (d Verdict) Err() error {
@@ -36,7 +39,7 @@ func (d Verdict) Err() error {
 	case d.Allowed:
 		return nil
 	case d.reason == byAnonymous:
-		return gateway.Errorf(gateway.AccessDenied, "This needs an authenticated caller.")
+		return gateway.Errorf(gateway.AccessDenied, MessageUnsigned)
 	case d.reason == byReserved || d.reason == byLink || d.reason == byUnknown:
 		return gateway.Errorf(gateway.AccessDenied, "%s.", strings.ToUpper(d.reason[:1])+d.reason[1:])
 	}

@@ -32,7 +32,7 @@ func (d *Door) authorise(x *exchange) error {
 		return gateway.Errorf(gateway.AccessDenied, "A link does not allow %s.", x.op.Name)
 	}
 	if x.caller.Anonymous() && !x.op.Public {
-		return gateway.Errorf(gateway.AccessDenied, "This needs an authenticated caller.")
+		return gateway.Errorf(gateway.AccessDenied, policy.MessageUnsigned)
 	}
 	if x.op.Probe && d.Policy.Visible(x.caller, x.addr.Bucket) {
 		return nil

@@ -195,6 +195,13 @@ func render(e *gateway.Error) (int, errorDocument) {
 		a = answers[gateway.Internal]
 		status, code, text = a.status, gateway.Internal, a.text
 	}
+	if reason := e.Detail("Setting"); reason != "" && a.code == gateway.AccessDenied {
+		// Clients show the message alone, and the code says nothing of why.
+		if found := e.Detail("FoundType"); found != "" {
+			text += ": " + found + " by " + e.Detail("FoundBy")
+		}
+		text += " (" + reason + ")"
+	}
 	doc := errorDocument{Code: code, Message: text}
 	for _, d := range e.Details {
 		doc.Details = append(doc.Details, element{XMLName: xml.Name{Local: d.Name}, Value: d.Value})

@@ -293,3 +293,20 @@ func TestTheRateOfACallerIsSlowDown(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 }
+
+// Clients show the message alone: it has to say what was found, and what to set.
+func TestARefusalByAnAllowListNamesItsSetting(t *testing.T) {
+	refused := gateway.Errorf(gateway.TypeNotAllowed, "File type not allowed").
+		With("FoundType", "text/html").With("FoundBy", "first bytes").With("Setting", "ALLOWED_FILE_TYPES")
+	if got := refusalOf(refused, "PUT", "/b/a.png").Body.String(); !strings.Contains(got, "<Message>File type not allowed: text/html by first bytes (ALLOWED_FILE_TYPES)</Message>") {
+		t.Error(got)
+	}
+	refused = gateway.Errorf(gateway.NameNotAllowed, "File name not allowed").With("Setting", "denied_extensions of bucket b")
+	if got := refusalOf(refused, "PUT", "/b/a.php").Body.String(); !strings.Contains(got, "<Message>File name not allowed (denied_extensions of bucket b)</Message>") {
+		t.Error(got)
+	}
+	large := gateway.Errorf(gateway.EntityTooLarge, "File too large. Maximum size: 1 bytes").With("Setting", "MAX_FILE_SIZE")
+	if got := refusalOf(large, "PUT", "/b/a.png").Body.String(); !strings.Contains(got, "<Message>File too large. Maximum size: 1 bytes</Message>") {
+		t.Error(got)
+	}
+}

@@ -91,10 +91,5 @@ func refusedForCertain(status int, err error) bool {
 
 // ruleOf names what refused: the setting that did, or what the client was told.
 func ruleOf(e *gateway.Error) string {
-	for _, d := range e.Details {
-		if d.Name == "Setting" {
-			return d.Value
-		}
-	}
-	return cmp.Or(e.Message, string(e.Code))
+	return cmp.Or(e.Detail("Setting"), e.Message, string(e.Code))
 }

@@ -16,13 +16,25 @@ func newLogger(w io.Writer, level string) zerolog.Logger {
 	terminal := isTerminal(w)
 	w = redacting{w}
 	if terminal {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+		w = console(w)
 	}
 	parsed, err := zerolog.ParseLevel(level)
 	if err != nil {
 		parsed = zerolog.InfoLevel // config has refused every other word
 	}
 	return zerolog.New(w).Level(parsed).With().Timestamp().Logger()
+}
+
+// console is the form for people. A record of the audit log has no level and no
+// message of its own, so they get some.
+func console(w io.Writer) zerolog.ConsoleWriter {
+	return zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, FormatPrepare: func(line map[string]any) error {
+		if line["log"] == "audit" {
+			line[zerolog.LevelFieldName], line[zerolog.MessageFieldName] = "info", "audit"
+			delete(line, "log")
+		}
+		return nil
+	}}
 }
 
 // redacting keeps signatures out of the log. A query is in none of its lines; but

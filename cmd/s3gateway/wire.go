@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -262,7 +264,10 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 // startStore starts the embedded store.
 func (a *app) startStore(ctx context.Context, cfg *config.Config, log zerolog.Logger, _ func() time.Time) (e backend.Endpoint, err error) {
 	if a.store, err = embedded.Start(ctx, embedded.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, Log: log}); err != nil {
-		return e, err
+		if file := (*fs.PathError)(nil); errors.As(err, &file) {
+			err = fmt.Errorf("%w: set DATA_DIR to a folder that this user may write to", err)
+		}
+		return e, fmt.Errorf("DATA_DIR=%q: %w", cfg.DataDir, err)
 	}
 	own := a.store.Credentials()
 	return backend.Endpoint{
