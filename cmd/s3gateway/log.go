@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	stdlog "log"
 	"os"
@@ -26,15 +27,26 @@ func newLogger(w io.Writer, level string) zerolog.Logger {
 }
 
 // console is the form for people. A record of the audit log has no level and no
-// message of its own, so they get some.
+// message of its own, so they get some; and a caller is who asks, not the place in
+// the code that the library means by the word.
 func console(w io.Writer) zerolog.ConsoleWriter {
-	return zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, FormatPrepare: func(line map[string]any) error {
-		if line["log"] == "audit" {
-			line[zerolog.LevelFieldName], line[zerolog.MessageFieldName] = "info", "audit"
-			delete(line, "log")
-		}
-		return nil
-	}}
+	return zerolog.ConsoleWriter{
+		Out: w, TimeFormat: time.TimeOnly,
+		PartsOrder: []string{zerolog.TimestampFieldName, zerolog.LevelFieldName, zerolog.MessageFieldName, zerolog.CallerFieldName},
+		FormatCaller: func(caller any) string {
+			if caller == nil {
+				return ""
+			}
+			return fmt.Sprintf("caller=%v", caller)
+		},
+		FormatPrepare: func(line map[string]any) error {
+			if line["log"] == "audit" {
+				line[zerolog.LevelFieldName], line[zerolog.MessageFieldName] = "info", "audit"
+				delete(line, "log")
+			}
+			return nil
+		},
+	}
 }
 
 // redacting keeps signatures out of the log. A query is in none of its lines; but

@@ -85,14 +85,14 @@ func TestOnATerminalAnAuditRecordIsALineLikeOthers(t *testing.T) {
 	var out testlog.Buffer
 	w := console(&out)
 	w.NoColor = true
-	line, err := json.Marshal(map[string]any{"log": "audit", "outcome": "refused", "key": "a.png"})
+	line, err := json.Marshal(map[string]any{"log": "audit", "outcome": "refused", "caller": "web", "key": "a.png"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Write(line); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); !strings.Contains(got, "INF audit") || !strings.Contains(got, "outcome=refused") || strings.Contains(got, "???") {
+	if got := out.String(); !strings.Contains(got, "INF audit caller=web ") || !strings.Contains(got, "outcome=refused") || strings.Contains(got, "???") {
 		t.Error(got)
 	}
 }
