@@ -26,7 +26,7 @@ type incoming struct {
 
 // direct takes one file, as a form or as the raw body, and stores it.
 func (d *door) direct(w http.ResponseWriter, r *http.Request) error {
-	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
+	if err := d.may(r, gateway.Write, d.prefix.dayOf(d.Now())); err != nil {
 		return err
 	}
 	once, err := d.once(r, opDirect)

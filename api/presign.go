@@ -43,7 +43,7 @@ type promise struct {
 // The bytes are judged by the same policy on the wire, where the URL is the S3
 // door's, and before they are served, where it is the backend's.
 func (d *door) presignUpload(w http.ResponseWriter, r *http.Request) error {
-	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
+	if err := d.may(r, gateway.Write, d.prefix.dayOf(d.Now())); err != nil {
 		return err
 	}
 	once, err := d.once(r, opPresign)

@@ -52,7 +52,7 @@ func (d *door) tusCreate(w http.ResponseWriter, r *http.Request) error {
 
 // newUpload judges what is declared at creation.
 func (d *door) newUpload(r *http.Request) (*upload, error) {
-	if err := d.may(r, gateway.Write, string(d.prefix)); err != nil {
+	if err := d.may(r, gateway.Write, d.prefix.dayOf(d.Now())); err != nil {
 		return nil, err
 	}
 	if r.Header.Get("Upload-Concat") != "" {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codeguardians/s3gateway/config"
 )
@@ -159,6 +160,9 @@ callers:
   - name: web
     api_keys: [{key: api-key-of-the-web}]
     grants: [{bucket: files, prefix: uploads/, actions: [write, read]}]
+  - name: this-year
+    api_keys: [{key: api-key-of-this-year}]
+    grants: [{bucket: files, prefix: uploads/` + time.Now().UTC().Format("2006") + `/, actions: [write]}]
   - name: other
     api_keys: [{key: api-key-of-other}, {key: old-key-of-other, disabled: true}]
 `
@@ -173,7 +177,7 @@ callers:
 		r := newRequest(t, "POST", g.url+"/api/v1/upload/direct", strings.NewReader(body), "Content-Type", "multipart/form-data; boundary=x", "X-Api-Key", key)
 		return do(t, r)
 	}
-	for key, want := range map[string]int{"api-key-of-other": 403, "old-key-of-other": 401, "": 401} {
+	for key, want := range map[string]int{"api-key-of-this-year": 201, "api-key-of-other": 403, "old-key-of-other": 401, "": 401} {
 		if got := post(key); got.status != want {
 			t.Errorf("key %q: %d, want %d: %s", key, got.status, want, got.body)
 		}
