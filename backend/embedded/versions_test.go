@@ -179,3 +179,84 @@ func TestTheNewestVersionComesBack(t *testing.T) {
 		}
 	}
 }
+
+// An old version that came by a multipart upload comes back without a loss of the
+// others, also where versioning is suspended meanwhile.
+func TestAMultipartUploadComesBackAlone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		null  int      // the place of the version without an id, in the order of writing
+		after []string // what is left, when the current version goes
+	}{
+		{"before the null version", 2, []string{"null", "multipart"}},
+		{"behind the null version", 0, []string{"multipart", "null"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s3c := client(t, startForm(t, Xattr))
+			bucket, key := aws.String("files"), aws.String("dir/k")
+			null := func() {
+				setVersioning(t, s3c, types.BucketVersioningStatusSuspended)
+				if err := complete(t, s3c, *key, "null"); err != nil {
+					t.Fatal(err)
+				}
+				setVersioning(t, s3c, types.BucketVersioningStatusEnabled)
+			}
+			setVersioning(t, s3c, types.BucketVersioningStatusEnabled)
+			if c.null == 0 {
+				null()
+			}
+			if err := complete(t, s3c, *key, "multipart"); err != nil {
+				t.Fatal(err)
+			}
+			if c.null > 0 {
+				null()
+			}
+			last, err := s3c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: key, Body: strings.NewReader("last")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			setVersioning(t, s3c, types.BucketVersioningStatusSuspended)
+			if _, err := s3c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: last.VersionId}); err != nil {
+				t.Fatal(err)
+			}
+			wantObject(t, s3c, *key, c.after[0])
+			ids := versionIDs(t, s3c)
+			if len(ids) != 2 {
+				t.Fatalf("versions %v", ids)
+			}
+			if _, err := s3c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: &ids[0]}); err != nil {
+				t.Fatal(err)
+			}
+			wantObject(t, s3c, *key, c.after[1])
+			if left := versionIDs(t, s3c); !slices.Equal(left, ids[1:]) {
+				t.Errorf("%v are left of %v", left, ids)
+			}
+		})
+	}
+}
+
+// A delete marker with the id null takes the place of what had that id.
+func TestAMarkerTakesThePlaceOfTheNullVersion(t *testing.T) {
+	for _, form := range forms {
+		t.Run(string(form), func(t *testing.T) {
+			c := client(t, startForm(t, form))
+			bucket, key := aws.String("files"), aws.String("dir/k")
+			put(t, c, *key, "null")
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
+			put(t, c, *key, "one")
+			setVersioning(t, c, types.BucketVersioningStatusSuspended)
+			ids := versionIDs(t, c)
+			marker, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key})
+			if err != nil || aws.ToString(marker.VersionId) != "null" {
+				t.Fatalf("%+v %v", marker, err)
+			}
+			if left := versionIDs(t, c); !slices.Equal(left, ids[:1]) {
+				t.Errorf("%v are left of %v", left, ids)
+			}
+			if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: aws.String("null")}); err != nil {
+				t.Fatal(err)
+			}
+			wantObject(t, c, *key, "one")
+		})
+	}
+}
