@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -257,6 +258,84 @@ func TestAMarkerTakesThePlaceOfTheNullVersion(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantObject(t, c, *key, "one")
+		})
+	}
+}
+
+// An object that is stored again behind its delete marker is there again, and so
+// are its versions.
+func TestAnObjectComesBehindItsMarker(t *testing.T) {
+	for _, form := range forms {
+		for name, store := range map[string]func(*testing.T, *s3.Client, string, string){
+			"put": func(t *testing.T, c *s3.Client, key, body string) { put(t, c, key, body) },
+			"multipart": func(t *testing.T, c *s3.Client, key, body string) {
+				if err := complete(t, c, key, body); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			t.Run(string(form)+" "+name, func(t *testing.T) {
+				for _, status := range []types.BucketVersioningStatus{types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
+					c := client(t, startForm(t, form))
+					bucket, key := aws.String("files"), aws.String("dir/k")
+					setVersioning(t, c, types.BucketVersioningStatusEnabled)
+					put(t, c, *key, "one")
+					setVersioning(t, c, status)
+					if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key}); err != nil {
+						t.Fatal(err)
+					}
+					store(t, c, *key, "two")
+					wantObject(t, c, *key, "two")
+					if ids := versionIDs(t, c); len(ids) != 2 {
+						t.Errorf("%s: versions %v", status, ids)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Without extended attributes a multipart upload takes the place of no version,
+// with an id or without, and of no delete marker that should stay.
+func TestWhatASidecarCannotKeepIsNotReplaced(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(t *testing.T, c *s3.Client, key string)
+		id     bool // of what is there, or null
+	}{
+		"from before there were versions": {before: func(t *testing.T, c *s3.Client, key string) {
+			put(t, c, key, "old")
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
+		}},
+		"marker": {id: true, before: func(t *testing.T, c *s3.Client, key string) {
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
+			put(t, c, key, "old")
+			if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("files"), Key: &key}); err != nil {
+				t.Fatal(err)
+			}
+			setVersioning(t, c, types.BucketVersioningStatusSuspended)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s3c := client(t, startForm(t, Sidecar))
+			c.before(t, s3c, "dir/k")
+			list := func() *s3.ListObjectVersionsOutput {
+				out, err := s3c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String("files")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			before, id := list(), "null"
+			if c.id {
+				id = *before.DeleteMarkers[0].VersionId
+			}
+			var refused smithy.APIError
+			if err := complete(t, s3c, "dir/k", "new"); !errors.As(err, &refused) || refused.ErrorCode() != "NotImplemented" || !strings.Contains(refused.ErrorMessage(), "version "+id+" of") {
+				t.Fatal(err)
+			}
+			if after := list(); !reflect.DeepEqual(after.Versions, before.Versions) || !reflect.DeepEqual(after.DeleteMarkers, before.DeleteMarkers) {
+				t.Errorf("%+v %+v, before %+v %+v", after.Versions, after.DeleteMarkers, before.Versions, before.DeleteMarkers)
+			}
 		})
 	}
 }
