@@ -64,8 +64,9 @@
 // Last-Modified when it is replaced or made the current one again, and a delete
 // marker that of the object (times.go); while versioning is suspended it loses
 // what a multipart upload replaces and keeps what a delete marker replaces, and
-// it goes back to another version than the newest (versions.go). Each has a test
-// that fails without its remedy.
+// it goes back to another version than the newest (versions.go); its listing of
+// versions does not go on behind its own markers (versionpages.go). Each has a
+// test that fails without its remedy.
 //
 // # What it cannot hold
 //

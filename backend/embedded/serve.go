@@ -75,5 +75,5 @@ func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error
 	if cfg.Sidecar != "" {
 		own.Backend = besideFiles{store, metadata}
 	}
-	return own, nil
+	return versionPages{own, cfg.Versions}, nil
 }

@@ -260,7 +260,7 @@ func (m *versionsModel) found() string {
 	var all strings.Builder
 	var versions []types.ObjectVersion
 	var markers []types.DeleteMarkerEntry
-	pages := s3.NewListObjectVersionsPaginator(m.s3(), &s3.ListObjectVersionsInput{Bucket: &m.bucket})
+	pages := s3.NewListObjectVersionsPaginator(m.s3(), &s3.ListObjectVersionsInput{Bucket: &m.bucket, MaxKeys: aws.Int32(int32(1 + m.random.IntN(8)))})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(m.t.Context())
 		if err != nil {
