@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/debuglogger"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
@@ -67,7 +68,7 @@ func (s *exclusive) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput
 	for _, o := range in.Delete.Objects {
 		out, err := s.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId})
 		if err != nil {
-			all.Error = append(all.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, err))
+			all.Error = append(all.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, shown(err)))
 			continue
 		}
 		deleted := types.DeletedObject{Key: o.Key, VersionId: o.VersionId, DeleteMarker: out.DeleteMarker}
@@ -77,6 +78,15 @@ func (s *exclusive) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput
 		all.Deleted = append(all.Deleted, deleted)
 	}
 	return all, nil
+}
+
+// shown is an error as a client may see it: what is no refusal names files.
+func shown(err error) error {
+	if _, refused := err.(s3err.S3Error); refused {
+		return err
+	}
+	debuglogger.InternalError(err)
+	return s3err.GetAPIError(s3err.ErrInternalError)
 }
 
 // CopyObject of an object onto itself changes its metadata in place. Any other

@@ -3,6 +3,8 @@ package embedded
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -338,4 +340,26 @@ func TestWhatASidecarCannotKeepIsNotReplaced(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a batch delete says of a key that cannot be deleted names no file.
+func TestABatchDeleteShowsNoPath(t *testing.T) {
+	dir := dataDir(t)
+	c, bucket := client(t, start(t, dir)), aws.String("files")
+	put(t, c, "k", "text")
+	locks := filepath.Join(dir, "buckets", ".vgwlocks")
+	if err := os.RemoveAll(locks); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(locks, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}}})
+	if err != nil || len(out.Deleted) != 0 || len(out.Errors) != 1 {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if e := out.Errors[0]; aws.ToString(e.Code) != "InternalError" || strings.ContainsAny(aws.ToString(e.Message), "/") {
+		t.Errorf("%s: %s", aws.ToString(e.Code), aws.ToString(e.Message))
+	}
+	wantObject(t, c, "k", "text")
 }
