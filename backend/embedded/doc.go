@@ -54,7 +54,7 @@
 //
 // # What is mended here
 //
-// Six things that versitygw 1.8.0 does by itself would break promises of the
+// Some things that versitygw 1.8.0 does by itself would break promises of the
 // gateway: it stores a body that is cut short as if it were whole (whole.go); it
 // refuses tags that do not fit after the object is visible (room.go); its
 // sidecar lets keys with a segment "meta" take the place of metadata
@@ -62,8 +62,11 @@
 // condition and its end (exclusive.go); it closes the connection on a body that
 // it refuses unread, and the refusal is lost (whole.go); a version gets another
 // Last-Modified when it is replaced or made the current one again, and a delete
-// marker that of the object (times.go). Each has a test that fails without its
-// remedy.
+// marker that of the object (times.go); while versioning is suspended it loses
+// what a multipart upload replaces and keeps what a delete marker replaces, and
+// it goes back to another version than the newest (versions.go); its listing of
+// versions does not go on behind its own markers (versionpages.go). Each has a
+// test that fails without its remedy.
 //
 // # What it cannot hold
 //

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/debuglogger"
+	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -54,41 +56,37 @@ func (s *exclusive) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) 
 	if out, done, err := s.stepBack(in); done || err != nil {
 		return out, err
 	}
-	return s.Backend.DeleteObject(ctx, in)
+	out, err := s.Backend.DeleteObject(ctx, in)
+	if err == nil && aws.ToString(in.VersionId) == "" && aws.ToString(out.VersionId) == nullVersion {
+		err = s.dropNull(aws.ToString(in.Bucket), aws.ToString(in.Key))
+	}
+	return out, err
 }
 
 // DeleteObjects deletes one by one, each under its lock.
 func (s *exclusive) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (all s3response.DeleteResult, err error) {
 	for _, o := range in.Delete.Objects {
-		one := *in
-		one.Delete = &types.Delete{Objects: []types.ObjectIdentifier{o}, Quiet: in.Delete.Quiet}
-		unlock, err := s.lock(ctx, aws.ToString(in.Bucket), aws.ToString(o.Key))
+		out, err := s.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId})
 		if err != nil {
-			return all, err
+			all.Error = append(all.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, shown(err)))
+			continue
 		}
-		result, err := s.deleteOne(ctx, &one, o)
-		unlock()
-		if err != nil {
-			return all, err
+		deleted := types.DeletedObject{Key: o.Key, VersionId: o.VersionId, DeleteMarker: out.DeleteMarker}
+		if aws.ToBool(out.DeleteMarker) {
+			deleted.DeleteMarkerVersionId = out.VersionId
 		}
-		all.Deleted, all.Error = append(all.Deleted, result.Deleted...), append(all.Error, result.Error...)
+		all.Deleted = append(all.Deleted, deleted)
 	}
 	return all, nil
 }
 
-func (s *exclusive) deleteOne(ctx context.Context, in *s3.DeleteObjectsInput, o types.ObjectIdentifier) (s3response.DeleteResult, error) {
-	out, done, err := s.stepBack(&s3.DeleteObjectInput{Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId})
-	switch {
-	case err != nil:
-		return s3response.DeleteResult{}, err
-	case !done:
-		return s.Backend.DeleteObjects(ctx, in)
+// shown is an error as a client may see it: what is no refusal names files.
+func shown(err error) error {
+	if _, refused := err.(s3err.S3Error); refused {
+		return err
 	}
-	deleted := types.DeletedObject{Key: o.Key, VersionId: o.VersionId, DeleteMarker: out.DeleteMarker}
-	if aws.ToBool(out.DeleteMarker) {
-		deleted.DeleteMarkerVersionId = o.VersionId
-	}
-	return s3response.DeleteResult{Deleted: []types.DeletedObject{deleted}}, nil
+	debuglogger.InternalError(err)
+	return s3err.GetAPIError(s3err.ErrInternalError)
 }
 
 // CopyObject of an object onto itself changes its metadata in place. Any other

@@ -73,7 +73,7 @@ func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error
 	}
 	own := newExclusive(fitted{Posix: store, scratch: cfg.Versions}, cfg, metadata)
 	if cfg.Sidecar != "" {
-		own.Backend = besideFiles{store}
+		own.Backend = besideFiles{store, metadata}
 	}
-	return own, nil
+	return versionPages{own, cfg.Versions}, nil
 }

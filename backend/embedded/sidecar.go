@@ -74,7 +74,15 @@ func (s sidecar) RetrieveAttribute(f *os.File, bucket, object, attribute string)
 	return tree.RetrieveAttribute(f, bucket, safeNames(object), attribute)
 }
 
+// StoreAttribute makes an object of what was a delete marker: the ETag comes with
+// each file that takes an object's name, and its metadata is that of the marker,
+// of which the store takes nothing away.
 func (s sidecar) StoreAttribute(f *os.File, bucket, object, attribute string, value []byte) error {
+	if attribute == etagAttribute && f != nil && object != "" {
+		if err := ignore(s.DeleteAttribute(bucket, object, markerAttribute), meta.ErrNoSuchKey); err != nil {
+			return err
+		}
+	}
 	tree, bucket := s.place(bucket)
 	return tree.StoreAttribute(f, bucket, safeNames(object), attribute, value)
 }
@@ -102,17 +110,48 @@ func (s sidecar) RenameObject(bucket, oldObject, newObject string) error {
 // besideFiles is a store with its metadata in a sidecar. It writes the metadata of
 // a multipart upload over that of the version which the upload replaces, before
 // it keeps that one, or without keeping it: so such an upload is refused.
-type besideFiles struct{ backend.Backend }
+type besideFiles struct {
+	backend.Backend
+	metadata meta.MetadataStorer
+}
 
 // CompleteMultipartUpload replaces no version.
 func (s besideFiles) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
-	there, err := s.HeadObject(ctx, &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
-	if err == nil {
-		if version := aws.ToString(there.VersionId); version != "" && version != nullVersion {
-			return s3response.CompleteMultipartUploadResult{}, "", errReplacesVersion(version)
-		}
+	version, err := s.lost(aws.ToString(in.Bucket), aws.ToString(in.Key))
+	if err != nil {
+		return s3response.CompleteMultipartUploadResult{}, "", err
+	}
+	if version != "" {
+		return s3response.CompleteMultipartUploadResult{}, "", errReplacesVersion(version)
 	}
 	return s.Backend.CompleteMultipartUpload(ctx, in)
+}
+
+// lost is the id of the current version where it should stay as one and would
+// not, or not with its own metadata; else "". A delete marker has none, and is
+// lost only where versioning is suspended.
+func (s besideFiles) lost(bucket, key string) (version string, err error) {
+	status, err := s.metadata.RetrieveAttribute(nil, bucket, "", versioningAttribute)
+	if err != nil || len(status) != 1 {
+		return "", ignore(err, meta.ErrNoSuchKey)
+	}
+	if info, err := os.Stat(filepath.Join(bucket, key)); err != nil || !info.Mode().IsRegular() {
+		return "", nil // there is none, or the store says what is wrong
+	}
+	id, err := s.metadata.RetrieveAttribute(nil, bucket, key, versionAttribute)
+	switch {
+	case errors.Is(err, meta.ErrNoSuchKey):
+		version = nullVersion
+	case err != nil:
+		return "", err
+	default:
+		version = string(id)
+	}
+	_, err = s.metadata.RetrieveAttribute(nil, bucket, key, markerAttribute)
+	if isMarker, enabled := err == nil, status[0] == 1; enabled && isMarker || !enabled && version == nullVersion {
+		return "", nil
+	}
+	return version, ignore(err, meta.ErrNoSuchKey)
 }
 
 func errReplacesVersion(version string) error {

@@ -21,7 +21,7 @@ import (
 const (
 	versionAttribute    = "version-id"
 	etagAttribute       = "etag"
-	versioningAttribute = "versioning" // of a bucket: [0] where it is suspended
+	versioningAttribute = "versioning" // of a bucket: [1] with versions, [0] where they are suspended
 	nullVersion         = "null"
 )
 
@@ -34,42 +34,63 @@ type versionsKept struct {
 }
 
 // StoreAttribute keeps the old version when the list of an object's parts is
-// stored. The store does that last, under the lock of the key and when it has
-// judged the conditions: what follows is the change of names.
+// stored with the file that is to take the object's name. The store does that
+// last, under the lock of the key and when it has judged the conditions: what
+// follows is the change of names. A list that comes back with an old version has
+// no such file.
 func (s versionsKept) StoreAttribute(f *os.File, bucket, object, attribute string, value []byte) error {
-	if attribute == partsAttribute && object != "" {
-		if err := s.keep(bucket, object); err != nil {
-			return fmt.Errorf("keep the version that is replaced: %w", err)
-		}
+	if err := s.roomForParts.StoreAttribute(f, bucket, object, attribute, value); err != nil {
+		return err
 	}
-	return s.roomForParts.StoreAttribute(f, bucket, object, attribute, value)
+	if attribute != partsAttribute || f == nil || object == "" {
+		return nil
+	}
+	if err := s.keep(f, bucket, object); err != nil {
+		return fmt.Errorf("keep the version that is replaced: %w", err)
+	}
+	return nil
 }
 
 // keep gives the file of the current version its place among the old ones, and
-// takes the version away whose place the new one takes.
-func (s versionsKept) keep(bucket, object string) error {
-	status, err := s.RetrieveAttribute(nil, bucket, "", versioningAttribute)
-	if err != nil || len(status) != 1 || status[0] != 0 {
-		return ignore(err, meta.ErrNoSuchKey)
+// takes the version away whose place the new one takes. It goes by the new one
+// and not by the bucket: versioning may have been suspended since the store
+// looked. One with a version id of its own replaces nothing that the store has
+// not kept.
+func (s versionsKept) keep(f *os.File, bucket, object string) error {
+	_, err := s.RetrieveAttribute(f, bucket, object, versionAttribute)
+	if !errors.Is(err, meta.ErrNoSuchKey) {
+		return err
 	}
 	place := versionsOf(s.dir, bucket, object)
-	if err := ignore(os.Remove(filepath.Join(place, nullVersion)), fs.ErrNotExist); err != nil {
-		return err
-	}
 	version, err := s.RetrieveAttribute(nil, bucket, object, versionAttribute)
-	if err != nil {
-		return ignore(ignore(err, meta.ErrNoSuchKey), fs.ErrNotExist)
-	}
-	if err := os.MkdirAll(place, 0o700); err != nil {
+	switch {
+	case err == nil:
+		if err := os.MkdirAll(place, 0o700); err != nil {
+			return err
+		}
+		if err := ignore(os.Link(filepath.Join(bucket, object), filepath.Join(place, string(version))), fs.ErrExist); err != nil {
+			return err
+		}
+	case !errors.Is(err, meta.ErrNoSuchKey) && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	return ignore(os.Link(filepath.Join(bucket, object), filepath.Join(place, string(version))), fs.ErrExist)
+	return ignore(os.Remove(filepath.Join(place, nullVersion)), fs.ErrNotExist)
 }
 
 // versionsOf is the folder of an object's old versions.
 func versionsOf(dir, bucket, object string) string {
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(object)))
 	return filepath.Join(dir, bucket, sum[:2], sum[2:4], sum[4:6], sum)
+}
+
+// dropNull removes what an object was under the id null when a delete marker took
+// that id: the store leaves it, and it would come back with the marker's removal.
+func (s *exclusive) dropNull(bucket, key string) error {
+	place := versionsOf(s.versions, bucket, key)
+	if err := os.Remove(filepath.Join(place, nullVersion)); err != nil {
+		return ignore(err, fs.ErrNotExist)
+	}
+	return s.metadata.DeleteAttributes(place, nullVersion)
 }
 
 // stepBack deletes the current version of an object where the store would go back

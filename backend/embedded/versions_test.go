@@ -3,6 +3,9 @@ package embedded
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -178,4 +181,185 @@ func TestTheNewestVersionComesBack(t *testing.T) {
 			})
 		}
 	}
+}
+
+// An old version that came by a multipart upload comes back without a loss of the
+// others, also where versioning is suspended meanwhile.
+func TestAMultipartUploadComesBackAlone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		null  int      // the place of the version without an id, in the order of writing
+		after []string // what is left, when the current version goes
+	}{
+		{"before the null version", 2, []string{"null", "multipart"}},
+		{"behind the null version", 0, []string{"multipart", "null"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s3c := client(t, startForm(t, Xattr))
+			bucket, key := aws.String("files"), aws.String("dir/k")
+			null := func() {
+				setVersioning(t, s3c, types.BucketVersioningStatusSuspended)
+				if err := complete(t, s3c, *key, "null"); err != nil {
+					t.Fatal(err)
+				}
+				setVersioning(t, s3c, types.BucketVersioningStatusEnabled)
+			}
+			setVersioning(t, s3c, types.BucketVersioningStatusEnabled)
+			if c.null == 0 {
+				null()
+			}
+			if err := complete(t, s3c, *key, "multipart"); err != nil {
+				t.Fatal(err)
+			}
+			if c.null > 0 {
+				null()
+			}
+			last, err := s3c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: key, Body: strings.NewReader("last")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			setVersioning(t, s3c, types.BucketVersioningStatusSuspended)
+			if _, err := s3c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: last.VersionId}); err != nil {
+				t.Fatal(err)
+			}
+			wantObject(t, s3c, *key, c.after[0])
+			ids := versionIDs(t, s3c)
+			if len(ids) != 2 {
+				t.Fatalf("versions %v", ids)
+			}
+			if _, err := s3c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: &ids[0]}); err != nil {
+				t.Fatal(err)
+			}
+			wantObject(t, s3c, *key, c.after[1])
+			if left := versionIDs(t, s3c); !slices.Equal(left, ids[1:]) {
+				t.Errorf("%v are left of %v", left, ids)
+			}
+		})
+	}
+}
+
+// A delete marker with the id null takes the place of what had that id.
+func TestAMarkerTakesThePlaceOfTheNullVersion(t *testing.T) {
+	for _, form := range forms {
+		t.Run(string(form), func(t *testing.T) {
+			c := client(t, startForm(t, form))
+			bucket, key := aws.String("files"), aws.String("dir/k")
+			put(t, c, *key, "null")
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
+			put(t, c, *key, "one")
+			setVersioning(t, c, types.BucketVersioningStatusSuspended)
+			ids := versionIDs(t, c)
+			marker, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key})
+			if err != nil || aws.ToString(marker.VersionId) != "null" {
+				t.Fatalf("%+v %v", marker, err)
+			}
+			if left := versionIDs(t, c); !slices.Equal(left, ids[:1]) {
+				t.Errorf("%v are left of %v", left, ids)
+			}
+			if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: aws.String("null")}); err != nil {
+				t.Fatal(err)
+			}
+			wantObject(t, c, *key, "one")
+		})
+	}
+}
+
+// An object that is stored again behind its delete marker is there again, and so
+// are its versions.
+func TestAnObjectComesBehindItsMarker(t *testing.T) {
+	for _, form := range forms {
+		for name, store := range map[string]func(*testing.T, *s3.Client, string, string){
+			"put": func(t *testing.T, c *s3.Client, key, body string) { put(t, c, key, body) },
+			"multipart": func(t *testing.T, c *s3.Client, key, body string) {
+				if err := complete(t, c, key, body); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			t.Run(string(form)+" "+name, func(t *testing.T) {
+				for _, status := range []types.BucketVersioningStatus{types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
+					c := client(t, startForm(t, form))
+					bucket, key := aws.String("files"), aws.String("dir/k")
+					setVersioning(t, c, types.BucketVersioningStatusEnabled)
+					put(t, c, *key, "one")
+					setVersioning(t, c, status)
+					if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key}); err != nil {
+						t.Fatal(err)
+					}
+					store(t, c, *key, "two")
+					wantObject(t, c, *key, "two")
+					if ids := versionIDs(t, c); len(ids) != 2 {
+						t.Errorf("%s: versions %v", status, ids)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Without extended attributes a multipart upload takes the place of no version,
+// with an id or without, and of no delete marker that should stay.
+func TestWhatASidecarCannotKeepIsNotReplaced(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(t *testing.T, c *s3.Client, key string)
+		id     bool // of what is there, or null
+	}{
+		"from before there were versions": {before: func(t *testing.T, c *s3.Client, key string) {
+			put(t, c, key, "old")
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
+		}},
+		"marker": {id: true, before: func(t *testing.T, c *s3.Client, key string) {
+			setVersioning(t, c, types.BucketVersioningStatusEnabled)
+			put(t, c, key, "old")
+			if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("files"), Key: &key}); err != nil {
+				t.Fatal(err)
+			}
+			setVersioning(t, c, types.BucketVersioningStatusSuspended)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s3c := client(t, startForm(t, Sidecar))
+			c.before(t, s3c, "dir/k")
+			list := func() *s3.ListObjectVersionsOutput {
+				out, err := s3c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String("files")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			before, id := list(), "null"
+			if c.id {
+				id = *before.DeleteMarkers[0].VersionId
+			}
+			var refused smithy.APIError
+			if err := complete(t, s3c, "dir/k", "new"); !errors.As(err, &refused) || refused.ErrorCode() != "NotImplemented" || !strings.Contains(refused.ErrorMessage(), "version "+id+" of") {
+				t.Fatal(err)
+			}
+			if after := list(); !reflect.DeepEqual(after.Versions, before.Versions) || !reflect.DeepEqual(after.DeleteMarkers, before.DeleteMarkers) {
+				t.Errorf("%+v %+v, before %+v %+v", after.Versions, after.DeleteMarkers, before.Versions, before.DeleteMarkers)
+			}
+		})
+	}
+}
+
+// What a batch delete says of a key that cannot be deleted names no file.
+func TestABatchDeleteShowsNoPath(t *testing.T) {
+	dir := dataDir(t)
+	c, bucket := client(t, start(t, dir)), aws.String("files")
+	put(t, c, "k", "text")
+	locks := filepath.Join(dir, "buckets", ".vgwlocks")
+	if err := os.RemoveAll(locks); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(locks, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}}})
+	if err != nil || len(out.Deleted) != 0 || len(out.Errors) != 1 {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if e := out.Errors[0]; aws.ToString(e.Code) != "InternalError" || strings.ContainsAny(aws.ToString(e.Message), "/") {
+		t.Errorf("%s: %s", aws.ToString(e.Code), aws.ToString(e.Message))
+	}
+	wantObject(t, c, "k", "text")
 }
