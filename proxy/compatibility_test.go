@@ -151,6 +151,6 @@ It keeps objects as files, so it holds less than S3. What it would overlook or l
 | a key with a segment of more than 255 bytes | 400 KeyTooLongError |
 | a key that is a folder of another, or the other way round | 409 |
 | encryption, storage classes, ACLs, website redirects, metadata beyond 2 KiB | refused, with what to leave out |
-| on a file system without extended attributes, a multipart upload that would replace a version | 501 NotImplemented |
+| on a file system without extended attributes, a multipart upload that would replace a version, or with suspended versioning a delete marker that is one | 501 NotImplemented |
 | an operation that the table refuses there | as it says |
 `
