@@ -62,11 +62,11 @@ func (k *Keeper) Guard(c *backend.Client) *Guard {
 	return &Guard{Client: c, Keeper: k, windows: windows{claim: k.await}}
 }
 
-// Use puts quotas in force. Those that were in force before may hold for other
-// places now, and of what was stored under the others meanwhile nobody knows.
+// Use puts quotas in force. Those that are new, or hold for other places now, are
+// counted: of what was stored under them meanwhile nobody knows.
 func (k *Keeper) Use(r *Rules) {
 	if old := k.rules.Swap(r); old != nil {
-		k.doubtAll(r)
+		k.doubtNew(r, old)
 		for _, q := range old.all {
 			if !r.has(q.Name) {
 				k.local.forget(q.Name)
@@ -239,13 +239,17 @@ func (k *Keeper) doubt(name string) {
 // under way: their counting may not have found what it stored.
 func (k *Keeper) missed(then *Rules) {
 	if now := k.rules.Load(); now != then {
-		k.doubtAll(now)
+		k.doubtNew(now, then)
 	}
 }
 
-func (k *Keeper) doubtAll(r *Rules) {
-	if r != nil {
-		for _, q := range r.all {
+// doubtNew has those quotas of now counted again that nobody counted before.
+func (k *Keeper) doubtNew(now, before *Rules) {
+	if now == nil {
+		return
+	}
+	for _, q := range now.all {
+		if !before.counts(q) {
 			k.doubt(q.Name)
 		}
 	}

@@ -121,3 +121,31 @@ func TestWhenAQuotaIsDue(t *testing.T) {
 	_ = k.local.Counted(t.Context(), "q", Usage{}, Usage{})
 	due(false, "when another one counted it")
 }
+
+// A new configuration has those quotas counted that it brings or moves; to list
+// the others would only cost.
+func TestWhichQuotasANewConfigurationHasCounted(t *testing.T) {
+	quota := func(places ...Place) Quota { return Quota{Name: "q", Places: places} }
+	old := quota(Place{Backend: "b", Prefix: "a/", Meaning: "every bucket"})
+	for _, c := range []struct {
+		name    string
+		now     Quota
+		counted bool
+	}{
+		{"the same", old, false},
+		{"the same, larger", Quota{Name: "q", Places: old.Places, Most: Usage{Bytes: 5}}, false},
+		{"another name", Quota{Name: "r", Places: old.Places}, true},
+		{"another prefix", quota(Place{Backend: "b", Prefix: "a", Meaning: "every bucket"}), true},
+		{"another backend", quota(Place{Backend: "c", Prefix: "a/", Meaning: "every bucket"}), true},
+		{"other buckets", quota(Place{Backend: "b", Prefix: "a/", Meaning: "every bucket but x"}), true},
+		{"one bucket", quota(Place{Backend: "b", Bucket: "x", Prefix: "a/"}), true},
+		{"one place more", quota(old.Places[0], Place{Backend: "b", Bucket: "x"}), true},
+	} {
+		k := NewKeeper(Options{})
+		k.Use(NewRules([]Quota{old}))
+		k.Use(NewRules([]Quota{c.now}))
+		if got := k.doubtful[c.now.Name]; got != c.counted {
+			t.Errorf("%s: counted %v, want %v", c.name, got, c.counted)
+		}
+	}
+}

@@ -35,8 +35,16 @@ type Place struct {
 	Bucket string
 	// Buckets reports which buckets belong to the place, where Bucket is empty.
 	Buckets func(bucket string) bool
+	// Meaning is what Buckets is made of: two places with the same text hold
+	// the same buckets.
+	Meaning string
 	// Prefix is what keys begin with; "" for all keys.
 	Prefix string
+}
+
+// same reports whether two places hold the same keys.
+func same(p, q Place) bool {
+	return p.Backend == q.Backend && p.Bucket == q.Bucket && p.Meaning == q.Meaning && p.Prefix == q.Prefix
 }
 
 func (p *Place) holds(backend, bucket, key string) bool {
@@ -116,6 +124,14 @@ func (r *Rules) of(backend, bucket, key string) (fit []*Quota) {
 // has reports whether there is a quota of that name.
 func (r *Rules) has(name string) bool {
 	return r != nil && slices.ContainsFunc(r.all, func(q *Quota) bool { return q.Name == name })
+}
+
+// counts reports whether there is a quota of the same name and places: what was
+// counted for it is right for the other.
+func (r *Rules) counts(other *Quota) bool {
+	return r != nil && slices.ContainsFunc(r.all, func(q *Quota) bool {
+		return q.Name == other.Name && slices.EqualFunc(q.Places, other.Places, same)
+	})
 }
 
 // Binding gives the quotas that a caller is held to for a key, in the backend's

@@ -145,9 +145,15 @@ func (m *quotaMap) places(names []string, prefix string) (all []quota.Place) {
 		}
 	}
 	if len(wild) > 0 {
-		all = append(all, quota.Place{Backend: m.main, Prefix: prefix, Buckets: func(bucket string) bool {
-			return visible(bucket) && matchesAny(wild, bucket)
-		}})
+		mapped := make([]string, len(m.cfg.Buckets))
+		for i, b := range m.cfg.Buckets {
+			mapped[i] = b.Name
+		}
+		all = append(all, quota.Place{
+			Backend: m.main, Prefix: prefix,
+			Buckets: func(bucket string) bool { return visible(bucket) && matchesAny(wild, bucket) },
+			Meaning: fmt.Sprintf("%q of %q and %q without %q", wild, m.cfg.ExposeBuckets, m.cfg.BucketName, mapped),
+		})
 	}
 	return all
 }
