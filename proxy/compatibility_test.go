@@ -152,5 +152,9 @@ It keeps objects as files, so it holds less than S3. What it would overlook or l
 | a key that is a folder of another, or the other way round | 409 |
 | encryption, storage classes, ACLs, website redirects, metadata beyond 2 KiB | refused, with what to leave out |
 | on a file system without extended attributes, a multipart upload that would replace a version, or with suspended versioning a delete marker that is one | 501 NotImplemented |
+| a copy of a version by its id, while versioning is suspended; of ` + "`null`" + ` by that id where it is the current one | 400 InvalidArgument, 404 NoSuchVersion |
 | an operation that the table refuses there | as it says |
+
+On a file system without extended attributes, which the start warns of, an object that is stored over another keeps those of
+its Content-Encoding, Cache-Control, Content-Disposition, tags and metadata that it does not set itself.
 `

@@ -58,6 +58,11 @@ func Start(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	o.Log.Info().Str("dir", o.Dir).Str("metadata", string(s.metadata)).Msg("embedded store is up")
+	if s.metadata == Sidecar {
+		o.Log.Warn().Str("dir", o.Dir).Msg("the file system of DATA_DIR has no extended attributes: an object stored over another keeps those of " +
+			"its Content-Encoding, Cache-Control, Content-Disposition, tags and metadata that it does not set itself, and a multipart upload replaces no version. " +
+			"Move DATA_DIR to a file system that has them, such as ext4, XFS, Btrfs or APFS, and begin anew there")
+	}
 	return s, nil
 }
 

@@ -15,8 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/rs/zerolog"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/testlog"
 )
 
 func TestStoreKeepsObjectsOverARestart(t *testing.T) {
@@ -80,6 +82,17 @@ func TestStoreFormThatIsNotUnderstoodIsRefused(t *testing.T) {
 				t.Errorf("Start: %v", err)
 			}
 		})
+	}
+}
+
+// What the metadata in files cannot do is said at each start.
+func TestASidecarWarns(t *testing.T) {
+	for _, form := range forms {
+		var log testlog.Buffer
+		start(t, dataDir(t), func(o *Options) { o.Metadata, o.Log = form, zerolog.New(&log) })
+		if warned := strings.Contains(log.String(), `"level":"warn"`); warned != (form == Sidecar) {
+			t.Errorf("%s: %s", form, log.String())
+		}
 	}
 }
 
