@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -42,6 +43,9 @@ type guarded struct {
 
 // RoundTrip passes the request on.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if g.client.administers(r.URL) {
+		return nil, gateway.Errorf(gateway.AccessDenied, "What is below /minio/ belongs to the administration of the storage backend, so no bucket can have that name.")
+	}
 	bucket, key := g.client.named(r.URL)
 	next := g.next
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && !gateway.Reserved(key) {
@@ -53,16 +57,29 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return g.client.Guard.RoundTrip(r, bucket, key, next)
 }
 
+// administers reports a URL that MinIO does not take for a bucket's or key's: below
+// /minio/ lie its own interfaces, and signed with the gateway's key a GET there
+// gives away, and a PUT takes over, all that the server has. Which store is behind
+// an endpoint is not known; AWS is none of MinIO's. A proxy in front of the store
+// may clean paths.
+func (e *Endpoint) administers(u *url.URL) bool {
+	if host := e.URL.Hostname(); strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") {
+		return false
+	}
+	at := path.Clean("/" + strings.TrimPrefix(u.Path, strings.TrimSuffix(e.URL.Path, "/")))
+	return at == "/minio" || strings.HasPrefix(at, "/minio/")
+}
+
 // named gives the bucket and key that a URL of this endpoint names, in either
 // style: the other way round than target.
 func (e *Endpoint) named(u *url.URL) (bucket, key string) {
-	path := strings.TrimPrefix(strings.TrimPrefix(u.Path, strings.TrimSuffix(e.URL.Path, "/")), "/")
+	rest := strings.TrimPrefix(strings.TrimPrefix(u.Path, strings.TrimSuffix(e.URL.Path, "/")), "/")
 	if bucket, ok := strings.CutSuffix(u.Host, "."+e.URL.Host); ok {
-		return bucket, path
+		return bucket, rest
 	}
 	if at := strings.Index(u.Host, ".s3."); at > 0 && strings.HasPrefix(e.URL.Host, "s3.") {
-		return u.Host[:at], path // of another region of AWS
+		return u.Host[:at], rest // of another region of AWS
 	}
-	bucket, key, _ = strings.Cut(path, "/")
+	bucket, key, _ = strings.Cut(rest, "/")
 	return bucket, key
 }

@@ -28,3 +28,32 @@ func TestNamesAreFoundInURLs(t *testing.T) {
 		}
 	}
 }
+
+// What MinIO keeps for its administration is no bucket and no key on any store
+// that may be one.
+func TestTheAdministrationOfAStoreIsNoBucket(t *testing.T) {
+	paths := Endpoint{URL: &url.URL{Scheme: "http", Host: "127.0.0.1:9000"}, PathStyle: true}
+	below := Endpoint{URL: &url.URL{Scheme: "http", Host: "store", Path: "/s3/"}, PathStyle: true}
+	hosts := Endpoint{URL: &url.URL{Scheme: "http", Host: "store.example:9000"}}
+	aws := Endpoint{URL: AWSEndpoint("eu-central-1"), Region: "eu-central-1"}
+	old := Endpoint{URL: &url.URL{Scheme: "https", Host: "s3.amazonaws.com"}, PathStyle: true}
+	for _, c := range []struct {
+		at          Endpoint
+		bucket, key string
+		refused     bool
+	}{
+		{paths, "minio", "admin/v3/info", true}, {paths, "minio", "", true}, {paths, "minio", "x", true},
+		{below, "minio", "admin/v3/info", true},
+		{hosts, "pictures", "minio/admin/v3/info", true}, {hosts, "pictures", "/minio/admin", true}, {hosts, "pictures", "a/../minio/admin", true},
+		{paths, "pictures", "minio/admin/v3/info", false}, {paths, "minios", "admin", false}, {paths, "", "", false},
+		{hosts, "minio", "admin/v3/info", false}, {hosts, "pictures", "minios/x", false},
+		{aws, "pictures", "minio/admin", false}, {aws, "minio", "admin", false}, {old, "minio", "admin", false},
+	} {
+		host, path := c.at.target(c.bucket, c.key)
+		u := &url.URL{Scheme: "http", Host: host}
+		signer.SetTarget(u, path, "")
+		if got := c.at.administers(u); got != c.refused {
+			t.Errorf("%s: refused %v", u, got)
+		}
+	}
+}

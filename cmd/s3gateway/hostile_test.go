@@ -89,3 +89,21 @@ func TestALineBreakInAParameterMakesNoOtherOperation(t *testing.T) {
 		})
 	}
 }
+
+// A caller that may read and write in every bucket does not reach the store's own
+// administration, which MinIO serves beside them, with the gateway's signature.
+func TestTheAdministrationOfTheStoreIsOutOfReach(t *testing.T) {
+	w := newWorld(t, append(open, "S3_EXPOSE_BUCKETS=*")...)
+	for _, path := range []string{"/minio/admin/v3/info", "/minio/admin/v3/list-users", "/minio/admin/v3/export-iam", "/minio/health/live", "/minio/x", "/%6dinio/admin/v3/info"} {
+		for _, method := range []string{"GET", "PUT", "DELETE"} {
+			r := newRequest(t, method, w.url+path, strings.NewReader(""))
+			sign(t, r, "UNSIGNED-PAYLOAD", testSecret, time.Now())
+			do(t, r).isS3Error(t, 403, "AccessDenied")
+		}
+	}
+	for line := range strings.Lines(w.log.String()) {
+		if strings.Contains(line, "backend call") && strings.Contains(line, "/minio") {
+			t.Error(line)
+		}
+	}
+}
