@@ -2,9 +2,11 @@ package backend
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -46,6 +48,9 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if g.client.administers(r.URL) {
 		return nil, gateway.Errorf(gateway.AccessDenied, "What is below /minio/ belongs to the administration of the storage backend, so no bucket can have that name.")
 	}
+	if climbs(r.URL.Query().Get("uploadId")) {
+		return nil, gateway.Errorf(gateway.NoSuchUpload, "")
+	}
 	bucket, key := g.client.named(r.URL)
 	next := g.next
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && !gateway.Reserved(key) {
@@ -68,6 +73,18 @@ func (e *Endpoint) administers(u *url.URL) bool {
 	}
 	at := path.Clean("/" + strings.TrimPrefix(u.Path, strings.TrimSuffix(e.URL.Path, "/")))
 	return at == "/minio" || strings.HasPrefix(at, "/minio/")
+}
+
+// climbs reports an upload ID that is a path out of the uploads of its key. Stores
+// use an ID as the name of a folder: MinIO what stands behind the first dot once
+// it has decoded the ID, and looks at no segment of it. With the gateway's key
+// every object of every bucket could be written over by such a path, and any
+// unfinished upload ended.
+func climbs(uploadID string) bool {
+	decoded, _ := base64.RawURLEncoding.DecodeString(uploadID)
+	_, folder, _ := strings.Cut(string(decoded), ".")
+	segments := strings.FieldsFunc(uploadID+"/"+folder, func(c rune) bool { return c == '/' || c == '\\' })
+	return slices.Contains(segments, "..") || slices.Contains(segments, ".")
 }
 
 // named gives the bucket and key that a URL of this endpoint names, in either

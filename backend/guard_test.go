@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"encoding/base64"
 	"net/url"
 	"testing"
 
@@ -54,6 +55,22 @@ func TestTheAdministrationOfAStoreIsNoBucket(t *testing.T) {
 		signer.SetTarget(u, path, "")
 		if got := c.at.administers(u); got != c.refused {
 			t.Errorf("%s: refused %v", u, got)
+		}
+	}
+}
+
+// An upload ID is no path for MinIO either, which decodes it; those that stores
+// give are left alone.
+func TestAnUploadIDIsNoPath(t *testing.T) {
+	encoded := func(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+	for id, refused := range map[string]bool{
+		"": false, "u": false, "2~Vx-1_a": false, "up/1": false, "a..b": false, "VXBsb2FkIElE.a_b.c--": false, "4_z27c8_f11": false,
+		encoded("a1ab3fd6-8420-4d14-b280-f1a9fefbd57f.c8e96b80-4c5a-43d7-b652-495520599b79x1795766095429753803"): false,
+		encoded("x.../a"): true, encoded("x.../../../b/k"): true, encoded("..."): true, encoded("x../"): true, encoded(`x...\a`): true, encoded("x.a/../../b"): true,
+		"..": true, ".": true, "../a": true, "a/..": true, `a\..\b`: true,
+	} {
+		if got := climbs(id); got != refused {
+			t.Errorf("%q: refused %v", id, got)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -105,5 +109,45 @@ func TestTheAdministrationOfTheStoreIsOutOfReach(t *testing.T) {
 		if strings.Contains(line, "backend call") && strings.Contains(line, "/minio") {
 			t.Error(line)
 		}
+	}
+}
+
+// MinIO makes a path of what stands behind the dot of a decoded upload ID. None of
+// the paths that a client can make up leads to another key.
+func TestAnUploadIDLeadsToNoOtherKey(t *testing.T) {
+	w := newWorld(t, open...)
+	if got := do(t, w.signedPut("theirs.txt", []byte(strings.Repeat("kept", 1<<16)))); got.status != 200 {
+		t.Fatalf("put: %d %s", got.status, got.body)
+	}
+	request := func(method, target, body string) answer {
+		r := newRequest(t, method, w.url+"/"+w.bucket+target, strings.NewReader(body))
+		sign(t, r, "UNSIGNED-PAYLOAD", testSecret, time.Now())
+		return do(t, r)
+	}
+	if got := request("POST", "/other.txt?uploads", ""); got.status != 200 {
+		t.Fatalf("create an upload: %d %s", got.status, got.body)
+	}
+	w.before = w.store.Snapshot(t, w.bucket)
+	encoded := func(path string) string { return base64.RawURLEncoding.EncodeToString([]byte("x." + path)) }
+	sum := sha256.Sum256([]byte(w.bucket + "/other.txt"))
+	for name, id := range map[string]string{
+		"an object":                 encoded("../../../" + w.bucket + "/theirs.txt"),
+		"the uploads of a key":      encoded(fmt.Sprintf("../%x", sum)),
+		"the folder of the key":     encoded("./"),
+		"the same with backslashes": encoded(`..\..\..\` + w.bucket + `\theirs.txt`),
+		"a path as it stands":       "..%2F..%2F..%2Ftheirs.txt",
+	} {
+		t.Run(name, func(t *testing.T) {
+			request("GET", "/a.txt?uploadId="+id, "").isS3Error(t, 404, "NoSuchUpload")
+			request("PUT", "/a.txt?partNumber=1&uploadId="+id, strings.Repeat("evil", 1<<16)).isS3Error(t, 404, "NoSuchUpload")
+			request("POST", "/a.txt?uploadId="+id, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>").isS3Error(t, 404, "NoSuchUpload")
+			request("DELETE", "/a.txt?uploadId="+id, "").isS3Error(t, 404, "NoSuchUpload")
+			if now := w.store.Snapshot(t, w.bucket); !maps.Equal(now, w.before) {
+				t.Errorf("the bucket has changed: %v", now)
+			}
+			if left := w.store.Uploads(t, w.bucket); len(left) != 1 {
+				t.Errorf("of the other key's upload is left: %v", left)
+			}
+		})
 	}
 }
