@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -51,6 +52,9 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if climbs(r.URL.Query().Get("uploadId")) {
 		return nil, gateway.Errorf(gateway.NoSuchUpload, "")
 	}
+	if forged(r.URL.Query()) {
+		return nil, gateway.Errorf(gateway.InvalidArgument, "The marker or continuation token is none that a listing gave.")
+	}
 	bucket, key := g.client.named(r.URL)
 	next := g.next
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && !gateway.Reserved(key) {
@@ -85,6 +89,23 @@ func climbs(uploadID string) bool {
 	_, folder, _ := strings.Cut(string(decoded), ".")
 	segments := strings.FieldsFunc(uploadID+"/"+folder, func(c rune) bool { return c == '/' || c == '\\' })
 	return slices.Contains(segments, "..") || slices.Contains(segments, ".")
+}
+
+// cachedListing is how MinIO ends a marker that continues a listing.
+var cachedListing = regexp.MustCompile(`\[minio_cache:v[0-9]+,(return:|id:[0-9a-f-]{36},p:[0-9]+,s:[0-9]+)\]$`)
+
+// forged reports a place in a listing with a note that MinIO did not write. It
+// makes a path of the note's id, where it writes the rest of the listing and
+// later removes what is there, in any bucket and in its own settings.
+func forged(query url.Values) bool {
+	places := []string{query.Get("marker"), query.Get("key-marker"), query.Get("start-after")}
+	for _, token := range query["continuation-token"] {
+		decoded, _ := base64.StdEncoding.DecodeString(token)
+		places = append(places, token, string(decoded))
+	}
+	return slices.ContainsFunc(places, func(at string) bool {
+		return strings.Contains(at, "[minio_cache:") && !cachedListing.MatchString(at)
+	})
 }
 
 // named gives the bucket and key that a URL of this endpoint names, in either

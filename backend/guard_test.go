@@ -74,3 +74,23 @@ func TestAnUploadIDIsNoPath(t *testing.T) {
 		}
 	}
 }
+
+// A listing goes on where MinIO says that it does, and nowhere else.
+func TestAMarkerIsNoPath(t *testing.T) {
+	for note, refused := range map[string]bool{
+		"": false, "[x]": false, "[minio_cache:v2,return:]": false,
+		"[minio_cache:v2,id:3a1d33c0-04a1-4ba7-826f-04b65555f1b4,p:0,s:12]": false,
+		"[minio_cache:v2,return:,id:../../../b,p:0,s:0]":                    true, "[minio_cache:v2,id:../.metadata.bin,p:0,s:0]": true,
+		"[minio_cache:v2,id:3a1d33c0-04a1-4ba7-826f-04b65555f1b4,p:-1,s:0]": true, "[minio_cache:v2[id:../x]": true, "[minio_cache:v2": true,
+	} {
+		for _, param := range []string{"marker", "key-marker", "start-after", "continuation-token"} {
+			value := "a/b" + note
+			if param == "continuation-token" {
+				value = base64.StdEncoding.EncodeToString([]byte(value))
+			}
+			if got := forged(url.Values{param: {value}}); got != refused {
+				t.Errorf("%s %q: refused %v", param, note, got)
+			}
+		}
+	}
+}

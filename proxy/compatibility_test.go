@@ -123,6 +123,7 @@ On purpose, because the gateway answers for what it signs anew:
 | an x-amz-* header or query parameter that the operation does not know; a sub-resource that the method does not have | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
 | a bucket named ` + "`minio`" + `, or a key below ` + "`minio/`" + ` where buckets are host names of the backend (not on AWS) | 403 AccessDenied | MinIO serves its administration there, to whoever holds the gateway's key |
 | an upload ID with a segment ` + "`..`" + ` or ` + "`.`" + `, as it stands or in base64 | 404 NoSuchUpload | MinIO follows it as a path, to any object of any bucket |
+| a marker or continuation token with a ` + "`[minio_cache:`" + ` that MinIO did not write | 400 InvalidArgument | MinIO writes to the path that it names, in any bucket |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
 | a query parameter twice, partNumber or uploadId without a value | 400 | backends differ on which counts |
 | a control character in the value of a parameter that names an operation, such as uploadId or tagging | 400 InvalidArgument | MinIO's router overlooks it: DELETE of ` + "`?tagging`" + ` deletes the object |

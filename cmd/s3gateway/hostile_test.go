@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +150,29 @@ func TestAnUploadIDLeadsToNoOtherKey(t *testing.T) {
 				t.Errorf("of the other key's upload is left: %v", left)
 			}
 		})
+	}
+}
+
+// MinIO writes the rest of a listing where the note in its marker says, and such a
+// note can be made up.
+func TestAMarkerLeadsToNoOtherBucket(t *testing.T) {
+	w := newWorld(t, open...)
+	for _, key := range []string{"a", "b", "c"} {
+		if got := do(t, w.signedPut(key, []byte("kept"))); got.status != 200 {
+			t.Fatalf("put: %d %s", got.status, got.body)
+		}
+	}
+	w.before = w.store.Snapshot(t, w.bucket)
+	note := "a[minio_cache:v2,return:,id:../../../../" + w.bucket + "/z,p:0,s:0]"
+	for _, query := range []string{
+		"list-type=2&max-keys=1&continuation-token=" + url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(note))),
+		"list-type=2&max-keys=1&start-after=" + url.QueryEscape(note),
+		"max-keys=1&marker=" + url.QueryEscape(note),
+		"versions&max-keys=1&key-marker=" + url.QueryEscape(note),
+	} {
+		r := newRequest(t, "GET", w.url+"/"+w.bucket+"?"+query, nil)
+		sign(t, r, "UNSIGNED-PAYLOAD", testSecret, time.Now())
+		do(t, r).isS3Error(t, 400, "InvalidArgument")
+		w.unchanged()
 	}
 }
