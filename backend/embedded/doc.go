@@ -66,9 +66,9 @@
 // what a multipart upload replaces and keeps what a delete marker replaces, and
 // it goes back to another version than the newest (versions.go); its listing of
 // versions does not go on behind its own markers (versionpages.go); its tags,
-// locks and copies of parts take "a/" and "a" for one, and its listings show the
-// parts of unfinished uploads (exact.go). Each has a test that fails without its
-// remedy.
+// locks and copies of parts take "a/" and "a" for one, its listings show the
+// parts of unfinished uploads, and its copies what was deleted (exact.go). Each
+// has a test that fails without its remedy.
 //
 // # What it cannot hold
 //

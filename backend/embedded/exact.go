@@ -34,13 +34,32 @@ func (exact) is(bucket, key string) error {
 	return nil
 }
 
-// UploadPartCopy copies from the object that the source names.
+// source refuses to copy what cannot be read: beside another key's path that is a
+// delete marker, whose file still holds the bytes of what was deleted.
+func (s exact) source(ctx context.Context, copySource *string) error {
+	bucket, key, version, err := backend.ParseCopySource(aws.ToString(copySource))
+	if err != nil {
+		return nil // the store refuses it in its own words
+	}
+	if err := s.is(bucket, key); err != nil || version == nullVersion { // which HeadObject does not always find
+		return err
+	}
+	_, err = s.Backend.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key, VersionId: &version})
+	return err
+}
+
+// CopyObject copies what can be read.
+func (s exact) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
+	if err := s.source(ctx, in.CopySource); err != nil {
+		return s3response.CopyObjectOutput{}, err
+	}
+	return s.Backend.CopyObject(ctx, in)
+}
+
+// UploadPartCopy copies what can be read.
 func (s exact) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (s3response.CopyPartResult, error) {
-	// Of a source that is malformed the store says so.
-	if bucket, key, _, err := backend.ParseCopySource(aws.ToString(in.CopySource)); err == nil {
-		if err := s.is(bucket, key); err != nil {
-			return s3response.CopyPartResult{}, err
-		}
+	if err := s.source(ctx, in.CopySource); err != nil {
+		return s3response.CopyPartResult{}, err
 	}
 	return s.Backend.UploadPartCopy(ctx, in)
 }

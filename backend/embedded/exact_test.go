@@ -102,3 +102,34 @@ func TestListingsShowNoUnfinishedUploads(t *testing.T) {
 		})
 	}
 }
+
+// TestADeletedObjectIsNotCopied: its delete marker is the file with its bytes.
+func TestADeletedObjectIsNotCopied(t *testing.T) {
+	for _, form := range forms {
+		t.Run(string(form), func(t *testing.T) {
+			s := start(t, dataDir(t), func(o *Options) { o.Metadata = form })
+			c, bucket, key := client(t, s), aws.String("files"), aws.String("k")
+			if _, err := c.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: bucket,
+				VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
+				t.Fatal(err)
+			}
+			put(t, c, "k", "deleted")
+			if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: key}); err != nil {
+				t.Fatal(err)
+			}
+			upload, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("copy")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, target := range []string{"/files/copy", "/files/copy?partNumber=1&uploadId=" + *upload.UploadId} {
+				got, text := send(t, s, signed(t, s, http.MethodPut, target, sha(""), nil, 0, map[string]string{"X-Amz-Copy-Source": "/files/k"}))
+				if got != 404 || !strings.Contains(text, "<Code>NoSuchKey</Code>") {
+					t.Errorf("%s: %d %s, want 404 NoSuchKey", target, got, text)
+				}
+			}
+			if all := keys(t, c); len(all) != 0 {
+				t.Errorf("keys %q", all)
+			}
+		})
+	}
+}
