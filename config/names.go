@@ -265,7 +265,7 @@ func checkFolder(text string) error {
 			return errors.New("has an empty, . or .. segment")
 		case len(segment) > 255:
 			return errors.New("has a segment of more than 255 bytes")
-		case i == 0 && (segment+"/" == gateway.ReservedPrefix || segment == embeddedTemp):
+		case i == 0 && segment+"/" == gateway.ReservedPrefix, segment == embeddedTemp:
 			return errors.New(segment + " is reserved")
 		}
 	}

@@ -150,7 +150,7 @@ It keeps objects as files, so it holds less than S3. What it would overlook or l
 
 | request | answer |
 |---|---|
-| a key with an empty, ` + "`.` or `..`" + ` segment, or a first segment ` + "`.sgwtmp`" + ` | 400 InvalidArgument |
+| a key with an empty, ` + "`.` or `..`" + ` segment, or a segment ` + "`.sgwtmp`" + ` | 400 InvalidArgument |
 | a key with a segment of more than 255 bytes | 400 KeyTooLongError |
 | a key that is a folder of another, or the other way round | 409 |
 | encryption, storage classes, ACLs, website redirects, metadata beyond 2 KiB | refused, with what to leave out |

@@ -14,7 +14,8 @@ const (
 	maxSegment = 255 // of a file system, for keys that are files
 )
 
-// storeTemp is the embedded store's own folder within a bucket.
+// storeTemp is the embedded store's own folder within a bucket. It leaves every
+// folder of that name out of its listings.
 const storeTemp = ".sgwtmp"
 
 // checkNames refuses what no backend is asked about: a bucket that would hide
@@ -85,7 +86,7 @@ func checkFileKey(what, key string) error {
 			"The %s has a control character or a byte that is not UTF-8, which the embedded store cannot list.", what)
 	}
 	segments := strings.Split(strings.TrimSuffix(key, "/"), "/")
-	for i, s := range segments {
+	for _, s := range segments {
 		switch {
 		case s == "" || s == "." || s == "..":
 			return gateway.Errorf(gateway.InvalidArgument,
@@ -93,8 +94,9 @@ func checkFileKey(what, key string) error {
 		case len(s) > maxSegment:
 			return gateway.Errorf(gateway.KeyTooLong,
 				"The %s has a segment of %d bytes; the embedded store holds at most %d between slashes.", what, len(s), maxSegment)
-		case i == 0 && s == storeTemp:
-			return gateway.Errorf(gateway.InvalidArgument, "The %s begins with %q, which belongs to the embedded store.", what, storeTemp)
+		case s == storeTemp:
+			// Further down it lists nothing of that name, and no quota would count it.
+			return gateway.Errorf(gateway.InvalidArgument, "The %s has the segment %q, which belongs to the embedded store.", what, storeTemp)
 		}
 	}
 	return nil

@@ -65,8 +65,10 @@
 // marker that of the object (times.go); while versioning is suspended it loses
 // what a multipart upload replaces and keeps what a delete marker replaces, and
 // it goes back to another version than the newest (versions.go); its listing of
-// versions does not go on behind its own markers (versionpages.go). Each has a
-// test that fails without its remedy.
+// versions does not go on behind its own markers (versionpages.go); its tags,
+// locks and copies of parts take "a/" and "a" for one, its listings show the
+// parts of unfinished uploads, and its copies what was deleted (exact.go). Each
+// has a test that fails without its remedy.
 //
 // # What it cannot hold
 //
@@ -74,8 +76,8 @@
 //
 //   - empty, "." and ".." segments do not survive: "a//b" and "a/../b" would
 //     become "a/b" and "b". Callers refuse such keys before they get here.
-//   - a segment may have 255 bytes, not more, and ".sgwtmp" as first segment is
-//     the store's own.
+//   - a segment may have 255 bytes, not more, and ".sgwtmp" is the store's own:
+//     it lists nothing below a folder of that name.
 //   - an object "a" and an object "a/b" exclude each other: the second gets 409
 //     (ObjectParentIsFile or ExistingObjectIsDirectory).
 //   - a key that ends in "/" is a folder; a body for it is refused.

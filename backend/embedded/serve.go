@@ -71,9 +71,9 @@ func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error
 	if err != nil {
 		return nil, err
 	}
-	own := newExclusive(fitted{Posix: store, scratch: cfg.Versions}, cfg, metadata)
+	own := newExclusive(exact{fitted{Posix: store, scratch: cfg.Versions}}, cfg, metadata)
 	if cfg.Sidecar != "" {
-		own.Backend = besideFiles{store, metadata}
+		own.Backend = exact{besideFiles{store, metadata}}
 	}
 	return versionPages{own, cfg.Versions}, nil
 }
