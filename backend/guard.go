@@ -46,14 +46,8 @@ type guarded struct {
 
 // RoundTrip passes the request on.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if g.client.administers(r.URL) {
-		return nil, gateway.Errorf(gateway.AccessDenied, "What is below /minio/ belongs to the administration of the storage backend, so no bucket can have that name.")
-	}
-	if climbs(r.URL.Query().Get("uploadId")) {
-		return nil, gateway.Errorf(gateway.NoSuchUpload, "")
-	}
-	if forged(r.URL.Query()) {
-		return nil, gateway.Errorf(gateway.InvalidArgument, "The marker or continuation token is none that a listing gave.")
+	if err := g.client.checkReach(r.URL); err != nil {
+		return nil, err
 	}
 	bucket, key := g.client.named(r.URL)
 	next := g.next
@@ -64,6 +58,25 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 		return next.RoundTrip(r)
 	}
 	return g.client.Guard.RoundTrip(r, bucket, key, next)
+}
+
+// checkReach refuses a request by which a store would reach something else than
+// what the request names, and was judged by.
+func (e *Endpoint) checkReach(u *url.URL) error {
+	if e.administers(u) {
+		return gateway.Errorf(gateway.AccessDenied, "What is below /minio/ belongs to the administration of the storage backend, so no bucket can have that name.")
+	}
+	if u.RawQuery == "" {
+		return nil
+	}
+	query := u.Query()
+	if climbs(query.Get("uploadId")) {
+		return gateway.Errorf(gateway.NoSuchUpload, "")
+	}
+	if forged(query) {
+		return gateway.Errorf(gateway.InvalidArgument, "The marker or continuation token is none that a listing gave.")
+	}
+	return nil
 }
 
 // administers reports a URL that MinIO does not take for a bucket's or key's: below

@@ -71,9 +71,9 @@ func openStore(cfg childConfig, options posix.PosixOpts) (backend.Backend, error
 	if err != nil {
 		return nil, err
 	}
-	own := newExclusive(exact{fitted{Posix: store, scratch: cfg.Versions}}, cfg, metadata)
+	var own backend.Backend = fitted{Posix: store, scratch: cfg.Versions}
 	if cfg.Sidecar != "" {
-		own.Backend = exact{besideFiles{store, metadata}}
+		own = besideFiles{store, metadata}
 	}
-	return versionPages{own, cfg.Versions}, nil
+	return versionPages{newExclusive(exact{own}, cfg, metadata), cfg.Versions}, nil
 }
