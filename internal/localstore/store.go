@@ -42,6 +42,8 @@ type Options struct {
 	Now  func() time.Time // nil: time.Now
 	// Random is read for names of files and IDs. nil: crypto/rand.
 	Random io.Reader
+
+	readOnly bool // the database is opened for reading only
 }
 
 // Store is an open store. Its methods are safe for concurrent use. Errors are

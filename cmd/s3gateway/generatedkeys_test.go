@@ -1,4 +1,4 @@
-package embedded
+package main
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 
 func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	dir := t.TempDir()
-	id, secret, created, path, err := LoadOrCreateKeys(dir, rand.Reader)
+	id, secret, created, path, err := loadOrCreateKeys(dir, rand.Reader)
 	if err != nil || !created {
 		t.Fatalf("first call: created %v, %v", created, err)
 	}
@@ -23,7 +23,7 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%s: %v, %v", path, info.Mode(), err)
 	}
-	again, secretAgain, created, _, err := LoadOrCreateKeys(dir, rand.Reader)
+	again, secretAgain, created, _, err := loadOrCreateKeys(dir, rand.Reader)
 	if err != nil || created || again != id || secretAgain != secret {
 		t.Errorf("second call: created %v, same %v, %v", created, again == id && secretAgain == secret, err)
 	}
@@ -55,7 +55,7 @@ func TestKeysFileThatIsNotSafeIsRefused(t *testing.T) {
 			if err := tt.make(filepath.Join(dir, keysFile)); err != nil {
 				t.Fatal(err)
 			}
-			_, secret, created, path, err := LoadOrCreateKeys(dir, rand.Reader)
+			_, secret, created, path, err := loadOrCreateKeys(dir, rand.Reader)
 			if err == nil || created || secret != "" {
 				t.Fatalf("created %v, %v", created, err)
 			}
@@ -68,7 +68,7 @@ func TestKeysFileThatIsNotSafeIsRefused(t *testing.T) {
 
 func TestKeysWithoutRandomNumbersLeaveNothing(t *testing.T) {
 	dir := t.TempDir()
-	if _, _, created, _, err := LoadOrCreateKeys(dir, bytes.NewReader(make([]byte, 20))); err == nil || created {
+	if _, _, created, _, err := loadOrCreateKeys(dir, bytes.NewReader(make([]byte, 20))); err == nil || created {
 		t.Errorf("created %v, %v", created, err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 0 {

@@ -1,4 +1,4 @@
-package embedded
+package main
 
 import (
 	"bufio"
@@ -30,14 +30,14 @@ var (
 	secretForm = regexp.MustCompile(`^[A-Za-z0-9_-]{32,128}$`)
 )
 
-// LoadOrCreateKeys gives the gateway's own key pair kept in the data folder
+// loadOrCreateKeys returns the gateway's own key pair kept in the data folder
 // dir, making one at the first call (created is then true). path names the
 // file, two lines in the form of an environment file, mode 0600; it appears
 // whole or not at all. A file that others may read, that is no plain file, or
 // whose content is not understood is refused, with an error that says what to
 // do and never carries the secret. The caller runs the store of dir, so there
 // are no two callers at once; if there are, both get the same keys.
-func LoadOrCreateKeys(dir string, random io.Reader) (accessKeyID, secret string, created bool, path string, err error) {
+func loadOrCreateKeys(dir string, random io.Reader) (accessKeyID, secret string, created bool, path string, err error) {
 	path = filepath.Join(dir, keysFile)
 	accessKeyID, secret, err = readKeys(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -129,4 +129,30 @@ func newKeys(random io.Reader) (accessKeyID, secret string, err error) {
 		}
 	}
 	return keyIDPrefix + base32.StdEncoding.EncodeToString(id), string(letters), nil
+}
+
+// writeTemp writes content, synced, to a new file of mode 0600 beside path.
+func writeTemp(path string, content []byte) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+// syncDir makes a new name in a folder durable. Not every file system can do
+// that, and none needs it for correctness while it is up, so failures don't count.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync()
+	return d.Close()
 }
