@@ -54,10 +54,10 @@ func (x *exchange) readMeta() (localstore.Meta, error) {
 	}
 	m.ContentEncoding = signer.ContentEncoding(x.header["Content-Encoding"]) // without aws-chunked
 	if m.StorageClass != "" && !slices.Contains(storageClasses, m.StorageClass) {
-		return m, refuse(invalidStorageClass, "The storage class you specified is not valid").with("StorageClassRequested", m.StorageClass)
+		return m, refuse("InvalidStorageClass", "The storage class you specified is not valid").with("StorageClassRequested", m.StorageClass)
 	}
 	if to := m.WebsiteRedirect; to != "" && !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "http://") && !strings.HasPrefix(to, "https://") {
-		return m, refuse(invalidRedirect, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+		return m, refuse("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}
 	var err error
 	m.User, err = readUserMeta(x.header)
@@ -77,7 +77,7 @@ func readUserMeta(h http.Header) ([]localstore.Pair, error) {
 		user = append(user, p)
 	}
 	if size > maxMetadata {
-		return nil, refuse(metadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size").
+		return nil, refuse("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
 			with("Size", strconv.Itoa(size)).with("MaxSizeAllowed", strconv.Itoa(maxMetadata))
 	}
 	slices.SortFunc(user, func(a, b localstore.Pair) int { return strings.Compare(a.Name, b.Name) })
