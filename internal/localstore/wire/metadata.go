@@ -105,13 +105,14 @@ func decodeMeta(value string) string {
 	return value
 }
 
-// encodeMeta returns a value as S3 answers it: in RFC 2047's encoding where it
-// does not fit a header, or would be decoded by who reads it.
+// encodeMeta returns a value as S3 answers it: as one encoded word of RFC 2047
+// where it does not fit a header, or would be decoded by a client.
 func encodeMeta(value string) string {
-	if strings.Contains(value, "=?") { // the encoder leaves ASCII as it is
-		return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
+	beyondHeader := func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }
+	if !strings.ContainsFunc(value, beyondHeader) && !strings.Contains(value, "=?") {
+		return value
 	}
-	return mime.BEncoding.Encode("UTF-8", value)
+	return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
 }
 
 // writeMeta sets the headers that an object keeps, with a read's overrides of

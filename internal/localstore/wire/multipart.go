@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -83,7 +84,7 @@ func (x *exchange) copyRange() (*localstore.Range, error) {
 		return nil, nil
 	}
 	first, last, ok := parseRange(value)
-	if !ok || first < 0 || last < 0 || !strings.HasPrefix(value, "bytes=") {
+	if !ok || first < 0 || last < 0 || value != fmt.Sprintf("bytes=%d-%d", first, last) {
 		return nil, invalidArgument("x-amz-copy-source-range", value, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	}
 	return &localstore.Range{Offset: first, Length: last - first + 1}, nil
