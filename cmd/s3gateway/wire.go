@@ -111,6 +111,9 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	a.guardBackends()
 	files := a.restStore(cfg, nil, log)
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now), sweepParts(files, cfg.UploadPrefix, log, now))
+	if a.store != nil {
+		a.sweepers = append(a.sweepers, a.sweepLifecycle(log, now))
+	}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
 	a.admin = adminHandler(a.monitor, a.degraded, a.counted.handler())
 	return a.use(cfg)
