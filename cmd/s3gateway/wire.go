@@ -41,9 +41,12 @@ type app struct {
 	redis   *sharing
 	// patience is how long one call of Redis may take, 0 for shared.Patience.
 	patience time.Duration
-	issuer   issuerInForce
-	current  atomic.Pointer[doorsInForce]
-	refused  lastError // of the configuration that was read last
+	// wait is how long an embedded store waits for another process to leave its
+	// folder.
+	wait    time.Duration
+	issuer  issuerInForce
+	current atomic.Pointer[doorsInForce]
+	refused lastError // of the configuration that was read last
 	lasting
 	// sweepers remove what is no longer needed, each once when it is called.
 	sweepers []func(context.Context)
@@ -70,12 +73,16 @@ type doorsInForce struct {
 	config *config.Config
 }
 
+// storeWait bridges the moment in which the old and the new process of a restart
+// overlap.
+const storeWait = 5 * time.Second
+
 // limiterEntries bounds how many callers and addresses a limiter remembers.
 const limiterEntries = 100_000
 
 // build opens the backend of the settings and puts the doors in front of it.
 func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*app, error) {
-	a := &app{}
+	a := &app{wait: storeWait}
 	err := a.openBackend(ctx, cfg, log, time.Now)
 	if err == nil {
 		err = a.assemble(ctx, cfg, log, time.Now)
@@ -268,7 +275,7 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 // openStore opens the embedded store. It is in the process, so requests to it are
 // not signed.
 func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) (e backend.Endpoint, err error) {
-	a.store, err = localstore.Open(ctx, localstore.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, NoSync: !cfg.StoreSync, Log: log, Now: now})
+	a.store, err = localstore.Open(ctx, localstore.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, NoSync: !cfg.StoreSync, Wait: a.wait, Log: log, Now: now})
 	if err != nil {
 		if file := (*fs.PathError)(nil); errors.As(err, &file) {
 			err = fmt.Errorf("%w: set DATA_DIR to a folder that this user may write to", err)

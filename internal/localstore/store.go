@@ -40,6 +40,9 @@ type Options struct {
 	Free func() (uint64, error)
 	Log  zerolog.Logger
 	Now  func() time.Time // nil: time.Now
+	// Wait is how long to wait for another process to leave the folder: the two of
+	// a rolling restart overlap for a moment.
+	Wait time.Duration
 	// Random is read for names of files and IDs. nil: crypto/rand.
 	Random io.Reader
 
@@ -77,7 +80,7 @@ func Open(_ context.Context, o Options) (*Store, error) {
 	if err := prepare(o.Dir, folder); err != nil {
 		return nil, err
 	}
-	lock, err := lockFolder(o.Dir, filepath.Join(folder, "lock"), lockPatience)
+	lock, err := lockFolder(o.Dir, filepath.Join(folder, "lock"), o.Wait)
 	if err != nil {
 		return nil, err
 	}
