@@ -71,7 +71,7 @@ func (s *Store) create() (*Writer, error) {
 }
 
 // register notes an unfinished blob, before its file exists: the file must not
-// be taken for one that a crash left behind.
+// be taken for a leftover of a crash.
 func (s *Store) register(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -127,7 +127,7 @@ func (d *DB) begin() (*bolt.Tx, error) {
 	}
 }
 
-// current returns the open file, or why there is none.
+// current returns the open file, or why no file is open.
 func (d *DB) current() (*bolt.DB, error) {
 	for {
 		if b := d.bolt.Load(); b != nil {

@@ -11,12 +11,22 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// create makes the database file if it does not exist. The file gets its name
-// when it is complete and synced: a crash leaves a whole database or none.
+// create makes the database file if it does not exist, and its name durable: a
+// process before may have been killed between the two.
 func (d *DB) create() error {
-	if _, err := os.Stat(d.o.Path); err == nil || !os.IsNotExist(err) {
+	_, err := os.Stat(d.o.Path)
+	if os.IsNotExist(err) {
+		err = d.createFile()
+	}
+	if err != nil || d.o.NoSync {
 		return err
 	}
+	return syncDir(filepath.Dir(d.o.Path))
+}
+
+// createFile makes the file under another name and renames it when it is
+// complete and synced: a crash leaves a whole database or none.
+func (d *DB) createFile() error {
 	fresh := d.o.Path + ".new"
 	if err := os.Remove(fresh); err != nil && !os.IsNotExist(err) {
 		return err
@@ -28,13 +38,7 @@ func (d *DB) create() error {
 	if err := b.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, d.o.Path); err != nil {
-		return err
-	}
-	if d.o.NoSync {
-		return nil
-	}
-	return syncDir(filepath.Dir(d.o.Path))
+	return os.Rename(fresh, d.o.Path)
 }
 
 // syncDir makes the names in a folder durable.
