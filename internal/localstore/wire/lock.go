@@ -76,10 +76,6 @@ func (x *exchange) getRetention() (*answer, error) {
 // lockable returns the version that the request names, in a bucket with object
 // lock.
 func (x *exchange) lockable() (localstore.Version, error) {
-	ref, err := x.ref()
-	if err != nil {
-		return localstore.Version{}, err
-	}
 	b, err := x.store.Bucket(x.bucket)
 	if err != nil {
 		return localstore.Version{}, err
@@ -87,7 +83,13 @@ func (x *exchange) lockable() (localstore.Version, error) {
 	if !b.Lock {
 		return localstore.Version{}, invalidRequest("Bucket is missing Object Lock Configuration")
 	}
-	return x.store.Stat(ref)
+	return x.store.Stat(x.lockRef())
+}
+
+// lockRef is ref, in which an empty version ID is the current version, as clients
+// send it here.
+func (x *exchange) lockRef() localstore.Ref {
+	return localstore.Ref{Bucket: x.bucket, Key: x.key, VersionID: x.get("versionId")}
 }
 
 func (x *exchange) putRetention() (*answer, error) {
@@ -113,13 +115,10 @@ func (x *exchange) putRetention() (*answer, error) {
 			return nil, err
 		}
 	}
-	ref, _ := x.ref()
-	if v, err = x.store.SetRetention(ref, doc.Mode, until, x.bypass()); err != nil {
+	if v, err = x.store.SetRetention(x.lockRef(), doc.Mode, until, x.bypass()); err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	setVersion(a.header, v)
-	return a, nil
+	return about(http.StatusOK, v), nil
 }
 
 func (x *exchange) getLegalHold() (*answer, error) {
@@ -148,14 +147,11 @@ func (x *exchange) putLegalHold() (*answer, error) {
 	if _, err := x.lockable(); err != nil {
 		return nil, err
 	}
-	ref, _ := x.ref()
-	v, err := x.store.SetLegalHold(ref, doc.Status == "ON")
+	v, err := x.store.SetLegalHold(x.lockRef(), doc.Status == "ON")
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	setVersion(a.header, v)
-	return a, nil
+	return about(http.StatusOK, v), nil
 }
 
 type lockRule struct {
