@@ -17,7 +17,7 @@ func (x *exchange) readLock() (localstore.Lock, error) {
 		if hold != "ON" && hold != "OFF" {
 			return l, invalidArgument("x-amz-object-lock-legal-hold", hold, "Legal Hold must be either of 'ON' or 'OFF'")
 		}
-		l.Hold = hold == "ON"
+		l.Hold, l.HoldSet = hold == "ON", true
 	}
 	switch {
 	case mode == "" && until == "":
@@ -50,9 +50,16 @@ func writeLock(h http.Header, l localstore.Lock) {
 		h["X-Amz-Object-Lock-Mode"] = []string{l.Mode}
 		h["X-Amz-Object-Lock-Retain-Until-Date"] = []string{lockDate(l.Until)}
 	}
-	if l.Hold {
-		h["X-Amz-Object-Lock-Legal-Hold"] = []string{"ON"}
+	if l.HoldSet {
+		h["X-Amz-Object-Lock-Legal-Hold"] = []string{holdStatus(l)}
 	}
+}
+
+func holdStatus(l localstore.Lock) string {
+	if l.Hold {
+		return "ON"
+	}
+	return "OFF"
 }
 
 func lockDate(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -126,10 +133,10 @@ func (x *exchange) getLegalHold() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !v.Lock.Hold {
+	if !v.Lock.HoldSet {
 		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
 	}
-	return document(tree("LegalHold", leaf("Status", "ON"))), nil
+	return document(tree("LegalHold", leaf("Status", holdStatus(v.Lock)))), nil
 }
 
 func (x *exchange) putLegalHold() (*answer, error) {

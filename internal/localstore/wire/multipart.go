@@ -22,9 +22,13 @@ func (x *exchange) createUpload() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	algorithm, err := x.checksumAlgorithm()
+	if err != nil {
+		return nil, err
+	}
 	u, err := x.store.CreateUpload(localstore.CreateUploadInput{
 		Bucket: x.bucket, Key: x.key, Meta: o.meta, Tags: o.tags, Lock: o.lock,
-		Algorithm: strings.ToUpper(x.header.Get("X-Amz-Checksum-Algorithm")), Type: kind,
+		Algorithm: algorithm, Type: kind,
 	})
 	if err != nil {
 		return nil, err
