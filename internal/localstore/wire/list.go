@@ -79,12 +79,8 @@ func (x *exchange) listObjects() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := page.Next
-	if !page.Truncated || q.Delimiter == "" { // S3 leaves it out, and clients take the last key
-		next = ""
-	}
 	return q.answer("ListBucketResult", page, x.object(q, true), leaf("Name", x.bucket), q.leaf("Marker", q.After),
-		q.optional("NextMarker", next), number("MaxKeys", int64(q.Max))), nil
+		when(page.Truncated, q.leaf("NextMarker", page.Next)), number("MaxKeys", int64(q.Max))), nil
 }
 
 func (x *exchange) listObjectsV2() (*answer, error) {

@@ -47,10 +47,7 @@ func TestListObjects(t *testing.T) {
 	a.contains(t, "<NextMarker>b/</NextMarker>", "<IsTruncated>true</IsTruncated>", "<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>", "<Delimiter>/</Delimiter>")
 	a = r.must("GET", "/list?delimiter=/&max-keys=2&marker=b/", "")
 	a.contains(t, "<Marker>b/</Marker>", "<CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>", "<Key>z z</Key>", "<IsTruncated>false</IsTruncated>")
-	a = r.must("GET", "/list?max-keys=2", "")
-	if strings.Contains(a.body, "NextMarker") || a.text("IsTruncated") != "true" {
-		t.Error(a.body)
-	}
+	r.must("GET", "/list?max-keys=2", "").contains(t, "<NextMarker>b/1</NextMarker>", "<IsTruncated>true</IsTruncated>")
 	a = r.must("GET", "/list?prefix=c&delimiter=//", "")
 	a.contains(t, "<CommonPrefixes><Prefix>c//</Prefix></CommonPrefixes>", "<Prefix>c</Prefix>")
 	for _, c := range []struct{ query, code string }{

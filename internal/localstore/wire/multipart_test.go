@@ -87,7 +87,8 @@ func TestAMultipartUpload(t *testing.T) {
 	if got.status != 206 || got.body != last {
 		t.Errorf("part 2: %d %q", got.status, got.body)
 	}
-	r.must("GET", "/big/k?partNumber=2", "", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-Crc64nvme", r.must("PUT", "/big/last", last).header.Get("X-Amz-Checksum-Crc64nvme"))
+	r.must("GET", "/big/k?partNumber=2", "", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-Crc64nvme", "", "X-Amz-Checksum-Type", "")
+	r.refused(400, "InvalidArgument", "GET", "/big/none?partNumber=0", "")
 	got.headers(t, "X-Amz-Mp-Parts-Count", "2", "Content-Range", fmt.Sprintf("bytes %d-%d/%d", minPart, minPart+6, minPart+7))
 	r.must("HEAD", "/big/k?partNumber=1", "").headers(t, "Content-Length", fmt.Sprint(minPart), "X-Amz-Mp-Parts-Count", "2")
 	r.refused(416, "InvalidPartNumber", "GET", "/big/k?partNumber=3", "").contains(t, "<ActualPartCount>2</ActualPartCount>", "<PartNumberRequested>3</PartNumberRequested>")
@@ -177,6 +178,9 @@ func TestChecksumsOfMultipartUploads(t *testing.T) {
 			if !strings.HasSuffix(want, "-1") {
 				t.Errorf("%s: composite checksum %q", name, want)
 			}
+		}
+		if c.wantKind == "COMPOSITE" {
+			r.must("GET", "/big/k?partNumber=1", "", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-"+name, sum, "X-Amz-Checksum-Type", "COMPOSITE")
 		}
 		r.must("HEAD", "/big/k", "", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-"+name, want, "X-Amz-Checksum-Type", c.wantKind)
 	}

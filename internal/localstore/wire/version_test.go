@@ -56,7 +56,8 @@ func TestVersionsAndDeleteMarkers(t *testing.T) {
 	}
 	r.must("DELETE", "/vvv/k?versionId="+two, "").headers(t, "X-Amz-Delete-Marker", "", "X-Amz-Version-Id", two)
 	r.must("PUT", "/vvv?versioning", "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>")
-	r.must("PUT", "/vvv/k", "again").headers(t, "X-Amz-Version-Id", "null")
+	r.must("PUT", "/vvv/k", "again").headers(t, "X-Amz-Version-Id", "")
+	r.must("GET", "/vvv/k", "").headers(t, "X-Amz-Version-Id", "null")
 	r.must("DELETE", "/vvv/k", "").headers(t, "X-Amz-Delete-Marker", "true", "X-Amz-Version-Id", "null")
 }
 
@@ -242,6 +243,11 @@ func TestObjectLock(t *testing.T) {
 	} {
 		r.refused(400, code, "PUT", "/locked/k?retention", body)
 	}
+	r.refused(400, "MalformedXML", "PUT", "/locked/k?legal-hold", "")
+	r.refused(400, "MissingRequestBodyError", "PUT", "/locked?object-lock", "")
+	r.refused(404, "NoSuchBucket", "PUT", "/other?object-lock", "")
+	r.refused(404, "NoSuchBucket", "PUT", "/other/k?retention", "")
+	r.refused(404, "NoSuchKey", "GET", "/locked/none?retention", "")
 	r.refused(400, "MalformedXML", "PUT", "/locked/k?legal-hold", "<LegalHold><Status>MAYBE</Status></LegalHold>")
 	r.refused(400, "InvalidArgument", "PUT", "/locked/x", "", "X-Amz-Object-Lock-Mode", "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date", "2029-01-01T00:00:00Z")
 	r.refused(400, "InvalidArgument", "PUT", "/locked/x", "", "X-Amz-Object-Lock-Mode", "SOME", "X-Amz-Object-Lock-Retain-Until-Date", until)
