@@ -16,6 +16,8 @@ import (
 var statuses = map[localstore.Code]int{
 	"NotModified":                     304,
 	localstore.AccessDenied:           403,
+	"AccessForbidden":                 403,
+	"InvalidObjectState":              403,
 	localstore.NoSuchBucket:           404,
 	localstore.NoSuchKey:              404,
 	localstore.NoSuchLockConfig:       404,

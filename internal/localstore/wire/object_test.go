@@ -306,7 +306,7 @@ func TestWhatTheTableDoesNotKnowIsRefusedByName(t *testing.T) {
 	r.bucket("things")
 	r.must("PUT", "/things/k", "x")
 	for _, c := range []struct{ method, target, part string }{
-		{"DELETE", "/things?foo", "foo"}, {"DELETE", "/things/k?foo", "foo"}, {"PUT", "/things/k?foo", "foo"}, {"POST", "/things/k?restore", "restore"}, {"POST", "/things/k?select&select-type=2", "select"},
+		{"DELETE", "/things?foo", "foo"}, {"DELETE", "/things/k?foo", "foo"}, {"PUT", "/things/k?foo", "foo"}, {"POST", "/things/k?select&select-type=2", "select"},
 		{"GET", "/things/k?torrent", "torrent"}, {"PUT", "/things?foo", "foo"}, {"PUT", "/things?policy", "policy"}, {"PUT", "/things?encryption", "encryption"},
 		{"PUT", "/things?website", "website"}, {"PUT", "/things?replication", "replication"}, {"PUT", "/things?accelerate", "accelerate"},
 		{"PUT", "/things?analytics&id=x", "analytics"}, {"PUT", "/things/k?versionId=null", "versionId"},
@@ -319,6 +319,8 @@ func TestWhatTheTableDoesNotKnowIsRefusedByName(t *testing.T) {
 	if a := r.must("GET", "/things/k?foo=1&x-id=GetObject&X-Amz-Signature=0", ""); a.body != "x" {
 		t.Errorf("an unknown parameter of a read: %q", a.body)
 	}
+	r.refused(403, "InvalidObjectState", "POST", "/things/k?restore", "<RestoreRequest/>")
+	r.refused(404, "NoSuchKey", "POST", "/things/none?restore", "<RestoreRequest/>")
 	r.refused(405, "MethodNotAllowed", "POST", "/things/k", "x")
 	r.refused(405, "MethodNotAllowed", "PATCH", "/things/k", "x")
 	r.refused(405, "MethodNotAllowed", "POST", "/", "x")

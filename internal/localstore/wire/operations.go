@@ -68,6 +68,8 @@ var operations = join([]operation{
 		headers: join(aclHeaders, checksumHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"})},
 	{method: "HEAD", level: onBucket, handle: (*exchange).headBucket},
 	{method: "DELETE", level: onBucket, handle: (*exchange).deleteBucket},
+	{method: "OPTIONS", level: onBucket, handle: (*exchange).preflight},
+	{method: "OPTIONS", level: onObject, handle: (*exchange).preflight},
 	{method: "GET", level: onBucket, handle: (*exchange).listObjects},
 	{method: "GET", level: onBucket, tells: []string{"list-type"}, handle: (*exchange).listObjectsV2},
 	{method: "GET", level: onBucket, tells: []string{"versions"}, handle: (*exchange).listVersions},
@@ -83,6 +85,7 @@ var operations = join([]operation{
 	{method: "PUT", level: onObject, tellingHeader: "X-Amz-Copy-Source", handle: (*exchange).copyObject, headers: join(objectHeaders, copyHeaders)},
 	{method: "DELETE", level: onObject, handle: (*exchange).deleteObject, params: versionParam, headers: deleteHeaders},
 
+	{method: "POST", level: onObject, tells: []string{"restore"}, handle: (*exchange).restore, params: versionParam, headers: checksumHeaders},
 	{method: "POST", level: onObject, tells: []string{"uploads"}, handle: (*exchange).createUpload,
 		headers: join(objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"})},
 	{method: "PUT", level: onObject, tells: []string{"partNumber", "uploadId"}, handle: (*exchange).uploadPart, headers: bodyHeaders},
@@ -149,7 +152,7 @@ func (op *operation) told(x *exchange) bool {
 
 // admits refuses what the operation does not know and must not ignore.
 func (op *operation) admits(x *exchange) error {
-	reads := op.method == http.MethodGet || op.method == http.MethodHead
+	reads := op.method == http.MethodGet || op.method == http.MethodHead || op.method == http.MethodOptions
 	for _, p := range x.query {
 		known := slices.Contains(op.tells, p.name) || slices.Contains(op.params, p.name) || p.name == "x-id"
 		if !known && (!reads || slices.Contains(subresources, p.name)) {

@@ -20,7 +20,8 @@ type setting struct {
 	root    string
 	// read decodes and checks the request's document, and returns what is kept.
 	// nil: the store does not have it.
-	read func(*exchange) ([]byte, error)
+	read   func(*exchange) ([]byte, error)
+	status int // of PUT, 0: 200
 	// initial is the document of a bucket for which none was put.
 	initial []byte
 	// named is for settings of which a bucket has several, by their id.
@@ -34,7 +35,7 @@ var settings = []setting{
 	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found.", read: (*exchange).readOwnership,
 		initial: ownershipXML("BucketOwnerEnforced")},
 	{name: "publicAccessBlock", absent: "NoSuchPublicAccessBlockConfiguration", message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
-	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags},
+	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags, status: http.StatusNoContent},
 
 	{name: "encryption", absent: "ServerSideEncryptionConfigurationNotFoundError", message: "The server side encryption configuration was not found"},
 	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
@@ -113,7 +114,7 @@ func (s setting) put(x *exchange) (*answer, error) {
 	if err := x.store.PutSetting(x.bucket, s.name, doc); err != nil {
 		return nil, err
 	}
-	return empty(http.StatusOK), nil
+	return empty(s.status), nil
 }
 
 // delete succeeds where nothing was put, as on S3, but is refused for what the
