@@ -37,6 +37,7 @@ func TestBuckets(t *testing.T) {
 	}
 	r.refused(400, "InvalidBucketAclWithObjectOwnership", "PUT", "/more", "", "X-Amz-Acl", "public-read")
 	r.refused(400, "InvalidArgument", "PUT", "/more", "", "X-Amz-Object-Ownership", "Mine")
+	r.refused(400, "InvalidArgument", "PUT", "/more", "", "X-Amz-Acl", "mine")
 	r.refused(404, "NoSuchBucket", "HEAD", "/more", "")
 	r.must("PUT", "/more", "", "X-Amz-Object-Ownership", "BucketOwnerPreferred")
 	r.must("GET", "/more?ownershipControls", "").contains(t, "<OwnershipControls ", "<Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule>")

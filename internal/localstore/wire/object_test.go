@@ -276,6 +276,8 @@ func TestHeadersThatAreRefused(t *testing.T) {
 		{[]string{"X-Amz-Storage-Class", "COLD"}, 400, "InvalidStorageClass"},
 		{[]string{"X-Amz-Website-Redirect-Location", "ftp://x"}, 400, "InvalidRedirectLocation"},
 		{[]string{"X-Amz-Tagging", "a=1&a=2"}, 400, "InvalidArgument"},
+		{[]string{"X-Amz-Tagging", "="}, 400, "InvalidArgument"},
+		{[]string{"X-Amz-Checksum-Crc32", "", "X-Amz-Checksum-Sha1", ""}, 400, "InvalidRequest"},
 		{[]string{"X-Amz-Tagging", "a=%zz"}, 400, "InvalidArgument"},
 		{[]string{"X-Amz-Tagging", "a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1"}, 400, "BadRequest"},
 		{[]string{"X-Amz-Tagging", "aws:x=1"}, 400, "InvalidTag"},

@@ -138,7 +138,7 @@ func find(x *exchange) (*operation, error) {
 	}
 	if best == nil {
 		for _, p := range x.query {
-			return nil, unknown("the parameter " + p.name)
+			return nil, unknown("The store does not have the parameter " + p.name)
 		}
 		return nil, refuse(localstore.MethodNotAllowed, "The specified method is not allowed against this resource.").with("Method", x.r.Method)
 	}
@@ -156,7 +156,7 @@ func (op *operation) admits(x *exchange) error {
 	for _, p := range x.query {
 		known := slices.Contains(op.tells, p.name) || slices.Contains(op.params, p.name) || p.name == "x-id"
 		if !known && (!reads || slices.Contains(subresources, p.name)) {
-			return unknown("the parameter " + p.name)
+			return unknown("The store does not have the parameter " + p.name)
 		}
 	}
 	for name := range x.header {
@@ -165,7 +165,7 @@ func (op *operation) admits(x *exchange) error {
 			continue
 		}
 		if !reads || strings.HasPrefix(lower, "x-amz-server-side-encryption-customer-") {
-			return unknown("the header " + lower)
+			return notImplemented(lower, "The store does not have the header "+lower)
 		}
 	}
 	return nil

@@ -77,7 +77,7 @@ func bucketSettings() []operation {
 }
 
 func refused(what string) func(*exchange) (*answer, error) {
-	return func(*exchange) (*answer, error) { return nil, unknown("a bucket's " + what) }
+	return func(*exchange) (*answer, error) { return nil, unknown("The store does not have a bucket's " + what) }
 }
 
 // removed is kept in place of a document that has an initial one.
@@ -105,7 +105,7 @@ func (s setting) get(x *exchange) (*answer, error) {
 
 func (s setting) put(x *exchange) (*answer, error) {
 	if s.read == nil {
-		return nil, unknown("a bucket's " + s.name)
+		return nil, unknown("The store does not have a bucket's " + s.name)
 	}
 	doc, err := s.read(x)
 	if err != nil {
@@ -128,7 +128,7 @@ func (s setting) delete(x *exchange) (*answer, error) {
 	case s.name == "policy" || s.name == "website":
 		return empty(http.StatusNoContent), nil
 	}
-	return nil, unknown("a bucket's " + s.name)
+	return nil, unknown("The store does not have a bucket's " + s.name)
 }
 
 func (x *exchange) getVersioning() (*answer, error) {
@@ -151,7 +151,7 @@ func (x *exchange) putVersioning() (*answer, error) {
 	}
 	switch {
 	case doc.MFADelete == "Enabled" || doc.MfaDelete == "Enabled":
-		return nil, unknown("MfaDelete")
+		return nil, unknown("The store does not have MfaDelete")
 	case doc.Status == "":
 		return nil, refuse("IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	case doc.Status != "Enabled" && doc.Status != "Suspended":
