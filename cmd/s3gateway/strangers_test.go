@@ -202,11 +202,15 @@ func TestAReplayedUploadIsUnderThePolicyOfNow(t *testing.T) {
 // A tab is in no signature the same way everywhere; the gateway's own must hold.
 func TestATabInAHeaderIsNoFaultOfTheGateway(t *testing.T) {
 	w := newWorld(t, open...)
+	want := "a\tb"
+	if w.store.Name == "minio" {
+		want = "a b" // its signature takes a tab for a space, so the gateway sends one
+	}
 	for _, name := range []string{"Content-Type", "Cache-Control", "X-Amz-Meta-A"} {
 		if got := do(t, w.signedPut("k", []byte("abc"), name, "a\tb")); got.status != 200 {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
-		if got := w.signed(http.MethodHead, "k").header.Get(name); got != "a b" {
+		if got := w.signed(http.MethodHead, "k").header.Get(name); got != want {
 			t.Errorf("%s came back as %q", name, got)
 		}
 	}
