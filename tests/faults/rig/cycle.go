@@ -1,0 +1,92 @@
+package rig
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/codeguardians/s3gateway/tests/faults/disk"
+	"github.com/codeguardians/s3gateway/tests/faults/workload"
+)
+
+// patience is how long a store may take for one cycle.
+const patience = 2 * time.Minute
+
+// Cycle is one life of a store process: it starts on a disk, verifies, works,
+// and ends with a power cut.
+type Cycle struct {
+	Kind   string
+	Config workload.Config
+	Trap   *disk.Trap // where the power is cut; nil: when the program has ended
+	Loss   disk.Loss
+	Seed   uint64
+}
+
+// Report is what a cycle showed.
+type Report struct {
+	State *workload.State // what the next store must find
+	Bad   []workload.Violation
+	Cut   disk.Event // zero: the program had ended
+	Ready bool       // the store had opened and was verified
+	Steps int        // acknowledged
+	Lines []workload.Line
+}
+
+// Run runs a cycle on d and returns the disk that the power cut leaves. d is
+// gone afterwards.
+func (d *Disk) Run(c Cycle) (*Disk, Report) {
+	d.Mount()
+	if c.Trap != nil {
+		d.Trap(*c.Trap)
+	}
+	p := d.Start(c.Kind, c.Config)
+	event, hung := d.await(p)
+	lines := d.Lines(0)
+	next := d.Cut(c.Loss, c.Seed)
+	p.Kill()
+	d.Die()
+	<-p.done
+	recent := d.State().Recent
+	d.Unmount()
+	d.Drop()
+	r := report(c.Config.State, lines)
+	r.Cut = event
+	if hung != "" || p.Failed() {
+		r.Bad = append(r.Bad, workload.Violation{Class: workload.NoStart, Text: "the process failed or hung: " + hung + p.Stderr()})
+	}
+	if len(r.Bad) > 0 {
+		r.Bad[0].Text += fmt.Sprintf("\n    last operations of the disk: %v", recent[max(0, len(recent)-12):])
+	}
+	return next, r
+}
+
+// await waits for the trap or the end of the process, and leaves the disk
+// standing still.
+func (d *Disk) await(p *Process) (event disk.Event, hung string) {
+	held := make(chan disk.Event, 1)
+	go func() { held <- d.Held().Event }()
+	select {
+	case e := <-held:
+		return e, ""
+	case <-p.done:
+	case <-time.After(patience):
+		hung = p.Stacks()
+	}
+	d.Hold()
+	<-held
+	return disk.Event{}, hung
+}
+
+// report replays the notes of a store process on the state it began with.
+func report(s *workload.State, lines []workload.Line) Report {
+	r := Report{State: s.Clone(), Lines: lines}
+	begun, bad := r.State.Replay(lines)
+	r.State.Interrupt(begun)
+	r.Bad = bad
+	for _, l := range lines {
+		r.Ready = r.Ready || l.Ready
+		if l.End != nil && l.End.Outcome() == workload.Done {
+			r.Steps++
+		}
+	}
+	return r
+}
