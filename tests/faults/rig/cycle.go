@@ -39,16 +39,11 @@ func (d *Disk) Run(c Cycle) (*Disk, Report) {
 		d.Trap(*c.Trap)
 	}
 	p := d.Start(c.Kind, c.Config)
-	event, hung := d.await(p)
+	event, hung := d.Await(p)
 	lines := d.Lines(0)
 	next := d.Cut(c.Loss, c.Seed)
-	p.Kill()
-	d.Die()
-	<-p.done
-	recent := d.State().Recent
-	d.Unmount()
-	d.Drop()
-	r := report(c.Config.State, lines)
+	recent := d.End(p)
+	r := ReportOf(c.Config.State, lines)
 	r.Cut = event
 	if hung != "" || p.Failed() {
 		r.Bad = append(r.Bad, workload.Violation{Class: workload.NoStart, Text: "the process failed or hung: " + hung + p.Stderr()})
@@ -59,9 +54,39 @@ func (d *Disk) Run(c Cycle) (*Disk, Report) {
 	return next, r
 }
 
-// await waits for the trap or the end of the process, and leaves the disk
+// End kills the process, turns the power off and forgets the disk. It returns
+// the last operations.
+func (d *Disk) End(p *Process) []disk.Event {
+	p.Kill()
+	d.Die()
+	<-p.done
+	recent := d.State().Recent
+	d.Unmount()
+	d.Drop()
+	return recent
+}
+
+// WaitFact waits until the process notes a fact, and reports false if it ends
+// or hangs before.
+func (d *Disk) WaitFact(p *Process, fact string) bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		for _, l := range d.Lines(0) {
+			if l.Fact == fact {
+				return true
+			}
+		}
+		select {
+		case <-p.done:
+			return false
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return false
+}
+
+// Await waits for the trap or the end of the process, and leaves the disk
 // standing still.
-func (d *Disk) await(p *Process) (event disk.Event, hung string) {
+func (d *Disk) Await(p *Process) (event disk.Event, hung string) {
 	held := make(chan disk.Event, 1)
 	go func() { held <- d.Held().Event }()
 	select {
@@ -76,8 +101,8 @@ func (d *Disk) await(p *Process) (event disk.Event, hung string) {
 	return disk.Event{}, hung
 }
 
-// report replays the notes of a store process on the state it began with.
-func report(s *workload.State, lines []workload.Line) Report {
+// ReportOf replays the notes of a store process on the state it began with.
+func ReportOf(s *workload.State, lines []workload.Line) Report {
 	r := Report{State: s.Clone(), Lines: lines}
 	begun, bad := r.State.Replay(lines)
 	r.State.Interrupt(begun)

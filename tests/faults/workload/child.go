@@ -22,6 +22,12 @@ type Config struct {
 	Basic   bool
 	Lenient bool
 
+	// Trouble says that the disk refuses writes during the steps. The process
+	// then waits for its parent, who lifts that, and must work again.
+	Trouble bool
+	// Drain deletes everything before the wait, on a disk that is still full.
+	Drain bool
+
 	Prepare bool   // the store is new: make the buckets
 	State   *State // what the store must hold
 	// Stay makes the process wait after the last step, so that the disk can be
@@ -33,85 +39,111 @@ type Config struct {
 // state that it must have, and runs a program. Everything that the parent must
 // know is noted with the disk, in order with its operations.
 func Child(ctx context.Context, in io.Reader, open Opener) error {
-	var c Config
-	if err := json.NewDecoder(in).Decode(&c); err != nil {
+	from := json.NewDecoder(in)
+	k := &child{wait: func() { _ = from.Decode(new(bool)) }}
+	if err := from.Decode(&k.Config); err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
-	control, err := rpc.Dial("unix", c.Socket)
+	control, err := rpc.Dial("unix", k.Socket)
 	if err != nil {
 		return fmt.Errorf("connect to the disk: %w", err)
 	}
-	note := func(l Line) {
+	k.note = noteTo(control, k.Disk)
+	k.store, err = open(k.Dir)
+	if err != nil {
+		k.bad(NoStart, "%v", err)
+		return nil
+	}
+	k.client = NewClient("http://store", nil, k.store.Transport())
+	if err := k.run(ctx); err != nil {
+		k.bad(BadAnswer, "%v", err)
+	}
+	if k.Stay {
+		k.note(Line{Fact: "idle"})
+		select {}
+	}
+	if err := k.store.Close(); err != nil {
+		k.bad(BadAnswer, "close: %v", err)
+	}
+	k.note(Line{Finish: true})
+	return nil
+}
+
+// noteTo returns a function that writes down a line with the operations of a
+// disk. It does not return when the power is off: the kill follows.
+func noteTo(control *rpc.Client, disk int) func(Line) {
+	return func(l Line) {
 		var on bool
 		err := control.Call("Disk.Note", struct {
 			ID   int
 			Text string
-		}{c.Disk, l.encode()}, &on)
+		}{disk, l.encode()}, &on)
 		if err != nil || !on {
-			select {} // the power is off: wait for the kill
+			select {}
 		}
 	}
-	store, err := open(c.Dir)
-	if err != nil {
-		note(Line{Bad: &Violation{NoStart, err.Error()}})
-		return nil
-	}
-	if err := c.run(ctx, store, note); err != nil {
-		note(Line{Bad: &Violation{BadAnswer, err.Error()}})
-	}
-	if c.Stay {
-		note(Line{Fact: "idle"})
-		select {}
-	}
-	if err := store.Close(); err != nil && !c.Lenient {
-		note(Line{Bad: &Violation{BadAnswer, fmt.Sprintf("close: %v", err)}})
-	}
-	note(Line{Finish: true})
-	return nil
 }
 
-func (c *Config) run(ctx context.Context, store Store, note func(Line)) error {
-	client := NewClient("http://store", nil, store.Transport())
-	state := c.State
-	if c.Prepare {
-		if !c.Basic {
-			if err := Prepare(ctx, client, state); err != nil {
+type child struct {
+	Config
+	store  Store
+	client *s3.Client
+	note   func(Line)
+	wait   func() // for the parent
+}
+
+func (k *child) bad(c Class, format string, args ...any) {
+	k.note(Line{Bad: &Violation{c, fmt.Sprintf(format, args...)}})
+}
+
+func (k *child) run(ctx context.Context) error {
+	state := k.State
+	if k.Prepare {
+		if !k.Basic {
+			if err := Prepare(ctx, k.client, state); err != nil {
 				return err
 			}
 		}
-		note(Line{Adopt: state})
+		k.note(Line{Adopt: state})
 	} else {
-		state = c.verify(ctx, store, client, note)
+		state = k.verify(ctx, state)
 	}
-	note(Line{Ready: true})
-	p := &Program{Client: client, Seed: c.Seed, Workers: c.Workers, Steps: c.Steps, Basic: c.Basic, Lenient: c.Lenient, Note: note}
-	p.Run(ctx, state)
+	k.note(Line{Ready: true})
+	if k.Trouble {
+		k.trouble(ctx, state)
+		return nil
+	}
+	k.program(k.Seed, k.Steps, false).Run(ctx, state)
 	return nil
 }
 
+func (k *child) program(seed uint64, steps int, lenient bool) *Program {
+	return &Program{Client: k.client, Seed: seed, Workers: k.Workers, Steps: steps, Basic: k.Basic, Lenient: lenient, Note: k.note}
+}
+
 // verify compares the store with its state, before or after the sweep.
-func (c *Config) verify(ctx context.Context, store Store, client *s3.Client, note func(Line)) *State {
-	first := c.Seed%2 == 0
+func (k *child) verify(ctx context.Context, want *State) *State {
+	first := k.Seed%2 == 0
 	if first {
-		c.settle(ctx, store, note)
+		k.settle(ctx)
 	}
-	got, bad := Verify(ctx, client, c.State)
+	got, bad := Verify(ctx, k.client, want)
 	for _, v := range bad {
-		note(Line{Bad: &v})
+		k.note(Line{Bad: &v})
 	}
 	if !first {
-		c.settle(ctx, store, note)
+		k.settle(ctx)
 	}
-	note(Line{Adopt: got})
+	k.note(Line{Adopt: got})
 	return got
 }
 
-func (c *Config) settle(ctx context.Context, store Store, note func(Line)) {
-	left, err := store.Settle(ctx)
+func (k *child) settle(ctx context.Context) {
+	left, err := k.store.Settle(ctx)
 	if err != nil {
-		note(Line{Bad: &Violation{LeftOver, fmt.Sprintf("sweep: %v", err)}})
+		k.bad(LeftOver, "sweep: %v", err)
 	}
 	for _, l := range left {
-		note(Line{Bad: &Violation{LeftOver, l}})
+		k.bad(LeftOver, "%s", l)
 	}
 }

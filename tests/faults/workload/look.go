@@ -152,10 +152,11 @@ func Buckets(ctx context.Context, c *s3.Client) ([]string, error) {
 	return names, nil
 }
 
-// Prepare makes the buckets of a new state.
+// Prepare makes the buckets of a new state, or those that are missing.
 func Prepare(ctx context.Context, c *s3.Client, s *State) error {
 	for _, name := range slices.Sorted(maps.Keys(s.Buckets)) {
-		if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		_, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
+		if err != nil && codeOf(err) != "BucketAlreadyOwnedByYou" {
 			return fmt.Errorf("create bucket %s: %w", name, err)
 		}
 		status := map[Mode]types.BucketVersioningStatus{

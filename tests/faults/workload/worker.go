@@ -84,7 +84,7 @@ func (w *worker) retries() []Step {
 func (w *worker) owns(key string) bool { return strings.HasPrefix(key, w.name+"/") }
 
 // do runs one step: it is noted before it begins, and its answer before the next.
-func (w *worker) do(ctx context.Context, step Step) {
+func (w *worker) do(ctx context.Context, step Step) Result {
 	w.p.Note(Line{Begin: &step})
 	r := Do(ctx, w.p.Client, step)
 	if ctx.Err() != nil {
@@ -102,6 +102,7 @@ func (w *worker) do(ctx context.Context, step Step) {
 			w.bad(BadAnswer, "%s: %s: %s", step, key, code)
 		}
 	}
+	return r
 }
 
 func (p *Program) allowed(r Result) bool {
