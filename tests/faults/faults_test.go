@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	storeFlag = flag.String("store", "localstore", "store under test: localstore, or toy, which has no versions")
+	storeFlag = flag.String("store", "localstore", "store under test: localstore, localstore-flat (in a folder that is there), or toy")
 	seedFlag  = flag.Uint64("seed", 1, "seed of everything random")
 	cutsFlag  = flag.Int("cuts", 150, "power cuts at random writes")
 	syncsFlag = flag.Int("syncs", 60, "syncs of a run at which the power is cut; 0: every one")
@@ -22,7 +22,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	openers := map[string]workload.Opener{"toy": toy.Open(toy.Sound)}
+	openers := map[string]workload.Opener{"toy": toy.Open(toy.Sound), "": toy.Open(toy.Sound), "localstore": openIn("data"), "localstore-flat": openIn("")}
 	for _, f := range toy.Faults {
 		openers[string(f)] = toy.Open(f)
 	}
@@ -43,14 +43,14 @@ func newSuite(t *testing.T) *suite {
 
 // config returns the configuration of a run.
 func (s *suite) config(state *workload.State, workers, steps int) workload.Config {
-	return workload.Config{Seed: s.rnd.Uint64(), Workers: workers, Steps: steps, Basic: s.kind != "localstore", State: state}
+	return workload.Config{Seed: s.rnd.Uint64(), Workers: workers, Steps: steps, Basic: s.kind == "toy", State: state}
 }
 
 // prepared returns a disk with a store that has run for a while, and its state.
 func (s *suite) prepared(steps int) (*rig.Disk, *workload.State) {
 	s.t.Helper()
 	state := workload.NewState()
-	if s.kind != "localstore" {
+	if s.kind == "toy" {
 		state = basicState()
 	}
 	c := rig.Cycle{Kind: s.kind, Config: s.config(state, 2, steps), Loss: disk.LoseAll}

@@ -58,7 +58,7 @@ func (n *Node) syncFile() {
 func (n *Node) syncFolder() {
 	for _, m := range n.moves {
 		m.apply(n.savedEntries)
-		if m.twin != nil {
+		if m.twin != nil && m.twin.folder != n {
 			other := m.twin.folder
 			m.twin.apply(other.savedEntries)
 			other.moves = slices.DeleteFunc(other.moves, func(o *move) bool { return o == m.twin })

@@ -106,7 +106,10 @@ func (k *child) run(ctx context.Context) error {
 		}
 		k.note(Line{Adopt: state})
 	} else {
-		state = k.verify(ctx, state)
+		var whole bool
+		if state, whole = k.verify(ctx, state); !whole {
+			return nil
+		}
 	}
 	k.note(Line{Ready: true})
 	if k.Trouble {
@@ -121,8 +124,9 @@ func (k *child) program(seed uint64, steps int, lenient bool) *Program {
 	return &Program{Client: k.client, Seed: seed, Workers: k.Workers, Steps: steps, Basic: k.Basic, Lenient: lenient, Note: k.note}
 }
 
-// verify compares the store with its state, before or after the sweep.
-func (k *child) verify(ctx context.Context, want *State) *State {
+// verify compares the store with its state, before or after the sweep. It
+// returns what it found, and whether that is what it had to be.
+func (k *child) verify(ctx context.Context, want *State) (*State, bool) {
 	first := k.Seed%2 == 0
 	if first {
 		k.settle(ctx)
@@ -135,7 +139,7 @@ func (k *child) verify(ctx context.Context, want *State) *State {
 		k.settle(ctx)
 	}
 	k.note(Line{Adopt: got})
-	return got
+	return got, len(bad) == 0
 }
 
 func (k *child) settle(ctx context.Context) {

@@ -181,9 +181,10 @@ func (w *worker) uploadPart() (Step, bool) {
 
 func (w *worker) complete() (Step, bool) {
 	s, u, ok := w.ofUpload(Complete)
-	if !ok || len(u.Parts) == 0 {
+	if !ok || len(u.Parts) == 0 || u.Note == "" {
 		return s, false
 	}
+	s.Note = u.Note
 	for _, n := range slices.Sorted(maps.Keys(u.Parts)) {
 		p := u.Parts[n]
 		if len(p) != 1 || p[0].ETag == "" {

@@ -34,6 +34,7 @@ type History []Version
 // Upload is a multipart upload.
 type Upload struct {
 	Bucket, Key string
+	Note        string // "" where it is not known
 	// Parts has, for each number, the parts that may be there.
 	Parts map[int][]Part
 	// Open and Gone report what it may be: both, after an unknown outcome.
@@ -166,10 +167,10 @@ func effect(m Mode, step Step, r Result, h History) History {
 	}
 	marker := step.Action == Delete || step.Action == DeleteBatch
 	// Complete changes nothing where it was done before.
-	if !marker && len(h) > 0 && h[0].Note == step.ID {
+	if step.Action == Complete && len(h) > 0 && h[0].Note == step.note() {
 		return h
 	}
-	v := Version{ID: r.Version, Marker: marker, Value: step.Value, Note: step.ID}
+	v := Version{ID: r.Version, Marker: marker, Value: step.Value, Note: step.note()}
 	if marker {
 		v.Value, v.Note = nil, ""
 	}
@@ -194,7 +195,7 @@ func effect(m Mode, step Step, r Result, h History) History {
 func (s *State) applyCreate(step Step, r Result) {
 	switch r.Outcome() {
 	case Done:
-		s.Uploads[r.Upload] = &Upload{Bucket: step.Bucket, Key: step.Key, Parts: map[int][]Part{}, Open: true}
+		s.Uploads[r.Upload] = &Upload{Bucket: step.Bucket, Key: step.Key, Note: step.ID, Parts: map[int][]Part{}, Open: true}
 	case Unknown:
 		s.Strays[path(step.Bucket, step.Key)] = true
 	}

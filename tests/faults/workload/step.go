@@ -42,6 +42,16 @@ type Step struct {
 	Upload  string   `json:",omitempty"`
 	Number  int      `json:",omitempty"`
 	Parts   []Part   `json:",omitempty"`
+	// Note is what the object carries as metadata, where it is not ID: an upload
+	// has the ID of the step that created it.
+	Note string `json:",omitempty"`
+}
+
+func (s Step) note() string {
+	if s.Note != "" {
+		return s.Note
+	}
+	return s.ID
 }
 
 func (s Step) String() string {

@@ -34,7 +34,7 @@ func (k *child) trouble(ctx context.Context, state *State) {
 	k.wait()
 	state = k.probe(ctx, state)
 	k.health()
-	state = k.verify(ctx, state)
+	state, _ = k.verify(ctx, state)
 	k.program(k.Seed+2, k.Steps, false).Run(ctx, state)
 }
 

@@ -16,7 +16,11 @@ func Verify(ctx context.Context, c *s3.Client, want *State) (*State, []Violation
 	v.got.Buckets, v.got.Retry, v.got.Completed = want.Buckets, want.Retry, want.Completed
 	for _, bucket := range slices.Sorted(maps.Keys(want.Buckets)) {
 		l, err := lookAt(ctx, c, bucket)
-		if err != nil {
+		switch {
+		case statusOf(err) == 404:
+			v.bad(Lost, "%v", err)
+			continue
+		case err != nil:
 			v.bad(BadAnswer, "%v", err)
 			continue
 		}
@@ -181,7 +185,7 @@ func (v *verifier) uploads(bucket string, l *look) {
 		_, there := l.uploads[id]
 		switch {
 		case there && u.Open:
-			v.got.Uploads[id] = &Upload{Bucket: bucket, Key: u.Key, Parts: v.parts(id, u, l.parts[id]), Open: true}
+			v.got.Uploads[id] = &Upload{Bucket: bucket, Key: u.Key, Note: u.Note, Parts: v.parts(id, u, l.parts[id]), Open: true}
 		case there:
 			v.bad(Resurrected, "upload %s of %s/%s has ended and is listed", id, bucket, u.Key)
 		case !u.Gone:

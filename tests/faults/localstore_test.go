@@ -1,0 +1,54 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/internal/localstore"
+	"github.com/codeguardians/s3gateway/internal/localstore/wire"
+	"github.com/codeguardians/s3gateway/tests/faults/workload"
+)
+
+// embedded is the store in the gateway, without the gateway.
+type embedded struct {
+	store *localstore.Store
+	rt    http.RoundTripper
+}
+
+// openIn opens a store in a folder that it makes itself, or that is there.
+func openIn(folder string) workload.Opener {
+	return func(dir string) (workload.Store, error) { return openEmbedded(filepath.Join(dir, folder)) }
+}
+
+func openEmbedded(dir string) (workload.Store, error) {
+	s, err := localstore.Open(context.Background(), localstore.Options{Dir: dir, Log: zerolog.Nop()})
+	if err != nil {
+		return nil, err
+	}
+	return &embedded{s, wire.New(s, wire.Options{})}, nil
+}
+
+func (e *embedded) Transport() http.RoundTripper { return e.rt }
+func (e *embedded) Health() error                { return e.store.Err() }
+func (e *embedded) Close() error                 { return e.store.Close() }
+
+// Settle sweeps, and checks that nothing is left over.
+func (e *embedded) Settle(ctx context.Context) ([]string, error) {
+	if err := e.store.Sweep(ctx); err != nil {
+		return nil, err
+	}
+	left, r, err := e.check(ctx)
+	if r.Unnamed > 0 {
+		left = append(left, fmt.Sprintf("%d files without a name", r.Unnamed))
+	}
+	return left, err
+}
+
+func (e *embedded) check(ctx context.Context) (problems []string, r localstore.Report, err error) {
+	r, err = e.store.Check(ctx, func(p localstore.Problem) { problems = append(problems, p.String()) })
+	return problems, r, err
+}
