@@ -50,6 +50,8 @@ type DB struct {
 	once    sync.Once
 	closing error
 	count   counters
+	// commitTx is tx.Commit. Tests make it fail.
+	commitTx func(*bolt.Tx) error
 
 	// The committer alone uses these.
 	sequence sequence
@@ -63,10 +65,11 @@ func Open(o Options) (*DB, error) {
 		o.OpenFile = os.OpenFile
 	}
 	d := &DB{
-		o:       o,
-		queue:   make(chan *operation),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		o:        o,
+		queue:    make(chan *operation),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+		commitTx: (*bolt.Tx).Commit,
 	}
 	if err := d.create(); err != nil {
 		return nil, fmt.Errorf("create %s: %w", o.Path, err)
