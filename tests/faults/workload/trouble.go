@@ -50,7 +50,7 @@ func (k *child) health() {
 func (k *child) probe(ctx context.Context, state *State) *State {
 	p := k.program(k.Seed+1, 0, true)
 	p.state = state
-	w := &worker{p: p, name: "probe"}
+	w := p.worker("probe", 0)
 	var r Result
 	for end := time.Now().Add(recovery); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		s := w.step(Put)
@@ -67,7 +67,7 @@ func (k *child) probe(ctx context.Context, state *State) *State {
 func (k *child) drain(ctx context.Context, state *State) *State {
 	p := k.program(k.Seed+3, 0, true)
 	p.state = state
-	w := &worker{p: p, name: "drain"}
+	w := p.worker("drain", 0)
 	for path := range state.Keys {
 		bucket, key := split(path)
 		if v, certain := state.current(path); bucket != "plain" || v == nil || !certain {

@@ -36,11 +36,15 @@ func (p *Program) Run(ctx context.Context, s *State) *State {
 	p.state = s.Clone()
 	var wg sync.WaitGroup
 	for i := range p.Workers {
-		w := &worker{p: p, name: fmt.Sprintf("w%d", i), rnd: rand.New(rand.NewPCG(p.Seed, uint64(i)))}
+		w := p.worker(fmt.Sprintf("w%d", i), uint64(i))
 		wg.Go(func() { w.run(ctx) })
 	}
 	wg.Wait()
 	return p.state
+}
+
+func (p *Program) worker(name string, seed uint64) *worker {
+	return &worker{p: p, name: name, rnd: rand.New(rand.NewPCG(p.Seed, seed))}
 }
 
 type worker struct {
@@ -141,6 +145,8 @@ func (w *worker) read(ctx context.Context) {
 	status := statusOf(err)
 	switch {
 	case ctx.Err() != nil || w.p.Lenient && status == 503:
+	case status >= 500 && status != 503:
+		w.bad(BadAnswer, "GET %s/%s: %v", bucket, key, err)
 	case v == nil && status != 404:
 		w.bad(Resurrected, "%s/%s was deleted: GET %v, step %q", bucket, key, err, note)
 	case v == nil:
