@@ -48,6 +48,12 @@ func (e *embedded) Settle(ctx context.Context) ([]string, error) {
 	return left, err
 }
 
+// Check returns what is damaged, a line each.
+func (e *embedded) Check(ctx context.Context) ([]string, error) {
+	problems, _, err := e.check(ctx)
+	return problems, err
+}
+
 func (e *embedded) check(ctx context.Context) (problems []string, r localstore.Report, err error) {
 	r, err = e.store.Check(ctx, func(p localstore.Problem) { problems = append(problems, p.String()) })
 	return problems, r, err

@@ -2,7 +2,6 @@ package disk
 
 import (
 	"bytes"
-	"slices"
 	"syscall"
 )
 
@@ -215,17 +214,17 @@ func (d *Disk) Find(path string) *Node {
 	return found
 }
 
-// Files returns the paths of all files.
-func (d *Disk) Files() []string {
+// Files returns the paths of all files and their lengths in bytes.
+func (d *Disk) Files() (paths []string, sizes []int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var out []string
 	d.root.walk(func(n *Node) {
 		if !n.dir {
-			out = append(out, n.path)
+			paths = append(paths, n.path)
+			sizes = append(sizes, int64(len(n.data.b)))
 		}
 	})
-	return slices.Clip(out)
+	return paths, sizes
 }
 
 // Flip inverts one bit of a file, past every trap and fault, as a disk does

@@ -217,13 +217,15 @@ func (s *Service) Space(a SpaceArgs, _ *None) error {
 type State struct {
 	Ops, Used int64
 	Files     []string
+	Sizes     []int64 // of Files
 	Recent    []disk.Event
 }
 
 // State returns what a disk has and did.
 func (s *Service) State(id int, r *State) error {
 	d := s.get(id)
-	*r = State{d.Ops(), d.Used(), d.Files(), d.Recent()}
+	files, sizes := d.Files()
+	*r = State{d.Ops(), d.Used(), files, sizes, d.Recent()}
 	return nil
 }
 
@@ -266,5 +268,23 @@ func (s *Service) Flip(a FlipArgs, _ *None) error {
 		return fmt.Errorf("flip: no file %s", a.Path)
 	}
 	d.Flip(n, a.Bit)
+	return nil
+}
+
+// ReadArgs names a file.
+type ReadArgs struct {
+	ID   int
+	Path string
+}
+
+// Read returns the bytes of a file.
+func (s *Service) Read(a ReadArgs, r *[]byte) error {
+	d := s.get(a.ID)
+	n := d.Find(a.Path)
+	if n == nil {
+		return fmt.Errorf("read: no file %s", a.Path)
+	}
+	*r = make([]byte, d.Stat(n).Size)
+	d.ReadAt(n, *r, 0)
 	return nil
 }

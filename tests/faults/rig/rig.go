@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -187,6 +188,17 @@ func (d *Disk) Flip(path string, bit int64) {
 
 // State returns what the disk has and did.
 func (d *Disk) State() fusefs.State { return call[fusefs.State](d.rig, "State", d.id) }
+
+// Size returns the length of a file.
+func (d *Disk) Size(path string) int64 {
+	st := d.State()
+	return st.Sizes[slices.Index(st.Files, path)]
+}
+
+// Read returns the bytes of a file.
+func (d *Disk) Read(path string) []byte {
+	return call[[]byte](d.rig, "Read", fusefs.ReadArgs{ID: d.id, Path: path})
+}
 
 // Held waits until the disk stands still.
 func (d *Disk) Held() fusefs.HeldReply { return call[fusefs.HeldReply](d.rig, "Held", d.id) }

@@ -28,6 +28,10 @@ type Config struct {
 	// Drain deletes everything before the wait, on a disk that is still full.
 	Drain bool
 
+	// Damaged says that a bit of the disk was flipped: the process reads
+	// everything and ends.
+	Damaged bool
+
 	Prepare bool   // the store is new: make the buckets
 	State   *State // what the store must hold
 	// Stay makes the process wait after the last step, so that the disk can be
@@ -50,6 +54,10 @@ func Child(ctx context.Context, in io.Reader, open Opener) error {
 	}
 	k.note = noteTo(control, k.Disk)
 	k.store, err = open(k.Dir)
+	if err != nil && k.Damaged {
+		k.note(Line{Damage: &Damage{Refused: err.Error()}})
+		return nil
+	}
 	if err != nil {
 		k.bad(NoStart, "%v", err)
 		return nil
@@ -98,6 +106,10 @@ func (k *child) bad(c Class, format string, args ...any) {
 
 func (k *child) run(ctx context.Context) error {
 	state := k.State
+	if k.Damaged {
+		k.damaged(ctx)
+		return nil
+	}
 	if k.Prepare {
 		if !k.Basic {
 			if err := Prepare(ctx, k.client, state); err != nil {

@@ -136,6 +136,7 @@ type Line struct {
 	Ready  bool       `json:",omitempty"` // verified; steps follow
 	Adopt  *State     `json:",omitempty"` // what was found
 	Fact   string     `json:",omitempty"` // for tests: name=value
+	Damage *Damage    `json:",omitempty"`
 	Finish bool       `json:",omitempty"`
 }
 
