@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -48,8 +49,11 @@ func Do(ctx context.Context, c *s3.Client, step Step) Result {
 // statusOf returns the HTTP status of a failed request, 0 without an answer.
 func statusOf(err error) int {
 	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) {
+	switch {
+	case errors.As(err, &answer):
 		return answer.HTTPStatusCode()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return NotSent
 	}
 	return 0
 }

@@ -70,7 +70,7 @@ const (
 // Result is the answer to a step.
 type Result struct {
 	ID      string
-	Status  int    // of HTTP; 0: no answer
+	Status  int    // of HTTP; 0: no answer; NotSent: no server
 	Error   string `json:",omitempty"`
 	Version string `json:",omitempty"`
 	Upload  string `json:",omitempty"`
@@ -78,12 +78,15 @@ type Result struct {
 	Failed map[string]string `json:",omitempty"`
 }
 
+// NotSent is the status of a request that met no server.
+const NotSent = -1
+
 // Outcome returns what the answer means.
 func (r Result) Outcome() Outcome {
 	switch {
 	case r.Status >= 200 && r.Status < 300:
 		return Done
-	case r.Status >= 400 && r.Status < 500, r.Status == 507:
+	case r.Status >= 400 && r.Status < 500, r.Status == 507, r.Status == NotSent:
 		return Refused
 	default:
 		return Unknown

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,6 +24,10 @@ type Program struct {
 	Basic   bool // only the bucket "plain", and no uploads or copies
 	// Lenient allows the answers of a store whose disk refuses writes.
 	Lenient bool
+	// Retry sends a request again until it is answered, as SDKs do.
+	Retry bool
+	// Stop, where it is not nil, ends the program between two steps.
+	Stop func() bool
 	// Note writes a line to the record of the run before the program goes on.
 	Note func(Line)
 
@@ -58,7 +63,11 @@ func (w *worker) run(ctx context.Context) {
 	for _, step := range w.retries() {
 		w.do(ctx, step)
 	}
-	for i := 0; i != w.p.Steps && ctx.Err() == nil; i++ {
+	stop := w.p.Stop
+	if stop == nil {
+		stop = func() bool { return false }
+	}
+	for i := 0; i != w.p.Steps && ctx.Err() == nil && !stop(); i++ {
 		w.do(ctx, w.next())
 		if w.rnd.IntN(4) == 0 {
 			w.read(ctx)
@@ -89,12 +98,29 @@ func (w *worker) owns(key string) bool { return strings.HasPrefix(key, w.name+"/
 
 // do runs one step: it is noted before it begins, and its answer before the next.
 func (w *worker) do(ctx context.Context, step Step) Result {
+	r := w.once(ctx, step)
+	for again := w.p.Retry; again && w.open(r) && ctx.Err() == nil; {
+		time.Sleep(5 * time.Millisecond)
+		r = w.once(ctx, step)
+	}
+	return r
+}
+
+// open reports whether a client sends the step again.
+func (w *worker) open(r Result) bool {
+	return r.Outcome() == Unknown || r.Status == NotSent
+}
+
+func (w *worker) once(ctx context.Context, step Step) Result {
 	w.p.Note(Line{Begin: &step})
 	r := Do(ctx, w.p.Client, step)
 	if ctx.Err() != nil {
 		r.Status = 0
 	}
 	w.p.mu.Lock()
+	if u := w.p.state.Uploads[step.Upload]; step.Action == Abort && r.Status == 404 && u.Gone {
+		r.Status = 204 // the attempt before, which was not answered
+	}
 	w.p.state.Apply(step, r)
 	w.p.mu.Unlock()
 	w.p.Note(Line{End: &r})
@@ -110,9 +136,11 @@ func (w *worker) do(ctx context.Context, step Step) Result {
 }
 
 func (p *Program) allowed(r Result) bool {
-	switch r.Outcome() {
-	case Done:
+	switch {
+	case r.Outcome() == Done:
 		return r.Error == ""
+	case p.Retry:
+		return r.Status == 0 || r.Status == NotSent || r.Status == 503
 	default:
 		return p.Lenient && (r.Status == 507 || r.Status == 503)
 	}
@@ -144,7 +172,7 @@ func (w *worker) read(ctx context.Context) {
 	body, note, err := get(ctx, w.p.Client, in)
 	status := statusOf(err)
 	switch {
-	case ctx.Err() != nil || w.p.Lenient && status == 503:
+	case ctx.Err() != nil || w.p.Lenient && status == 503 || w.p.Retry && status <= 0:
 	case status >= 500 && status != 503:
 		w.bad(BadAnswer, "GET %s/%s: %v", bucket, key, err)
 	case v == nil && status != 404:
