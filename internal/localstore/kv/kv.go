@@ -87,6 +87,10 @@ func Open(o Options) (*DB, error) {
 // short, must not call View and must not wait for anything but the database:
 // an open snapshot keeps pages from being reused. A memory fault in fn, as
 // from an unreadable page, is a *DamageError.
+//
+// The snapshot may hold a commit whose last sync has not ended, which a power
+// cut may take back. What destroys something, such as a file without a name,
+// is decided in a Commit that returned nil: all it saw is on disk.
 func (d *DB) View(fn func(*Tx) error) error {
 	tx, err := d.begin()
 	if err != nil {
@@ -152,7 +156,7 @@ func (d *DB) Close() error {
 func (d *DB) setWhy(err error) { d.why.Store(&err) }
 
 // lockTimeout bounds the wait for the lock of another process on the file.
-const lockTimeout = 3 * time.Second
+const lockTimeout = time.Second
 
 // options returns the settings of bbolt.
 func (d *DB) options() *bolt.Options {

@@ -18,22 +18,17 @@ import (
 // It does not use bbolt's own check, which must not run beside writers and ends
 // the process when mapped memory cannot be read.
 func (d *DB) CheckPages(ctx context.Context) error {
-	tx, err := d.begin()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := (&Tx{tx: tx}).Get(ownTree, sequenceKey); err != nil {
-		return err
-	}
 	f, err := os.Open(d.o.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	size := uint64(tx.DB().Info().PageSize)
-	m := meta{pageSize: size, root: uint64(tx.Cursor().Bucket().Root()), pages: uint64(tx.Size()) / size}
-	return checkPages(ctx, f, m)
+	return d.View(func(t *Tx) error {
+		_, err := t.Get(ownTree, sequenceKey)
+		size := uint64(t.tx.DB().Info().PageSize)
+		m := meta{pageSize: size, root: uint64(t.tx.Cursor().Bucket().Root()), pages: uint64(t.tx.Size()) / size}
+		return errors.Join(err, checkPages(ctx, f, m))
+	})
 }
 
 // checkBeforeScan checks the pages if bbolt is about to read them all, which it
