@@ -55,8 +55,8 @@ func TestADiskThatRefusesStoresNothingByHalf(t *testing.T) {
 	}
 }
 
-// refuse runs a program on a disk with one fault, lifts it, lets the program go
-// on, and cuts the power.
+// refuse runs a program on a disk with one fault. It cuts the power once while
+// the fault is there, and once after it was lifted and the program went on.
 func (s *suite) refuse(d *rig.Disk, state *workload.State, f disk.Fault) (rig.Report, int64) {
 	d.Mount()
 	c := s.config(state, 2, 10)
@@ -68,11 +68,18 @@ func (s *suite) refuse(d *rig.Disk, state *workload.State, f disk.Fault) (rig.Re
 	d.Inject(f)
 	p.Go()
 	var hits int64
+	var early []workload.Violation
 	if d.WaitFact(p, workload.FactWaiting) {
+		now := rig.ReportOf(state, d.Lines(0))
+		cut := rig.Cycle{Kind: s.kind, Config: s.config(now.State, 1, 0), Loss: disk.LoseAll}
+		left, rep := d.Cut(disk.LoseAll, 0).Run(cut)
+		left.Drop()
+		early = rep.Bad
 		hits = d.Lift()
 		p.Go()
 	}
 	rep := s.finish(d, p, state)
+	rep.Bad = append(rep.Bad, early...)
 	if f.Sticky && refused(rep.Lines) && !healthSaysSo(rep.Lines) {
 		rep.Bad = append(rep.Bad, workload.Violation{Class: workload.BadAnswer, Text: "writes were refused and health says that all is well"})
 	}

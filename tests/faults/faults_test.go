@@ -12,8 +12,15 @@ import (
 	"github.com/codeguardians/s3gateway/tests/faults/workload"
 )
 
+// The kinds of stores. The faults of the toy store are kinds as well.
+const (
+	embeddedKind = "localstore"
+	unsyncedKind = "localstore without syncs"
+	toyKind      = "toy"
+)
+
 var (
-	storeFlag = flag.String("store", "localstore", "store under test: localstore, localstore-flat (in a folder that is there), or toy")
+	storeFlag = flag.String("store", embeddedKind, "store under test: localstore, or toy, which has no versions")
 	seedFlag  = flag.Uint64("seed", 1, "seed of everything random")
 	cutsFlag  = flag.Int("cuts", 150, "power cuts at random writes")
 	syncsFlag = flag.Int("syncs", 60, "syncs of a run at which the power is cut; 0: every one")
@@ -22,8 +29,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	openers := map[string]workload.Opener{"toy": toy.Open(toy.Sound), "": toy.Open(toy.Sound), "localstore": openIn("data"), "localstore-flat": openIn("")}
-	for _, f := range toy.Faults {
+	openers := map[string]workload.Opener{
+		embeddedKind: openIn("data", false), // a folder that the store makes, as DATA_DIR is
+		unsyncedKind: openIn("data", true),
+		toyKind:      toy.Open(toy.Sound),
+	}
+	for _, f := range append(toy.Faults, toy.ErrorsIgnored) {
 		openers[string(f)] = toy.Open(f)
 	}
 	os.Exit(rig.Main(m, openers))
@@ -41,16 +52,19 @@ func newSuite(t *testing.T) *suite {
 	return &suite{t: t, rig: rig.New(t), rnd: rand.New(rand.NewPCG(*seedFlag, 7)), kind: *storeFlag}
 }
 
+// basic reports whether the store answers the basic program only.
+func (s *suite) basic() bool { return s.kind != embeddedKind && s.kind != unsyncedKind }
+
 // config returns the configuration of a run.
 func (s *suite) config(state *workload.State, workers, steps int) workload.Config {
-	return workload.Config{Seed: s.rnd.Uint64(), Workers: workers, Steps: steps, Basic: s.kind == "toy", State: state}
+	return workload.Config{Seed: s.rnd.Uint64(), Workers: workers, Steps: steps, Basic: s.basic(), State: state}
 }
 
 // prepared returns a disk with a store that has run for a while, and its state.
 func (s *suite) prepared(steps int) (*rig.Disk, *workload.State) {
 	s.t.Helper()
 	state := workload.NewState()
-	if s.kind == "toy" {
+	if s.basic() {
 		state = basicState()
 	}
 	c := rig.Cycle{Kind: s.kind, Config: s.config(state, 2, steps), Loss: disk.LoseAll}

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"github.com/codeguardians/s3gateway/tests/faults/disk"
@@ -18,14 +19,14 @@ func basicState() *workload.State {
 }
 
 // cutToy runs a toy store through n power cuts at random writes and syncs.
-func cutToy(t *testing.T, r *rig.Rig, f toy.Fault, n int) *rig.Table {
-	table := rig.NewTable("toy store: " + string(f))
+func cutToy(t *testing.T, r *rig.Rig, kind string, n int) *rig.Table {
+	table := rig.NewTable("toy store: " + kind)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	d, state := r.NewDisk(), basicState()
 	for i := range n {
 		loss := []disk.Loss{disk.LoseAll, disk.LoseData, disk.Mixed}[rnd.IntN(3)]
 		c := rig.Cycle{
-			Kind: string(f), Loss: loss, Seed: rnd.Uint64(),
+			Kind: kind, Loss: loss, Seed: rnd.Uint64(),
 			Trap:   &disk.Trap{Kinds: disk.All, N: 1 + rnd.Int64N(100), After: rnd.IntN(2) == 0},
 			Config: workload.Config{Seed: rnd.Uint64(), Workers: 2, Steps: 40, Basic: true, State: state, Prepare: i == 0},
 		}
@@ -47,7 +48,7 @@ func cutToy(t *testing.T, r *rig.Rig, f toy.Fault, n int) *rig.Table {
 }
 
 func TestTheHarnessFindsNothingInASoundStore(t *testing.T) {
-	if table := cutToy(t, rig.New(t), toy.Sound, 60); table.Bad() > 0 {
+	if table := cutToy(t, rig.New(t), toyKind, 60); table.Bad() > 0 {
 		t.Error("a sound store is reported as broken")
 	}
 }
@@ -55,13 +56,39 @@ func TestTheHarnessFindsNothingInASoundStore(t *testing.T) {
 func TestTheHarnessFindsEachFaultOfTheToyStore(t *testing.T) {
 	r := rig.New(t)
 	for _, f := range toy.Faults {
-		if f == toy.ErrorsIgnored {
-			continue // needs a disk that fails
-		}
 		t.Run(string(f), func(t *testing.T) {
-			if table := cutToy(t, r, f, 100); table.Bad() == 0 {
+			if table := cutToy(t, r, string(f), 150); table.Bad() == 0 {
 				t.Errorf("%d power cuts did not show that %s", table.Runs(), f)
 			}
 		})
 	}
+}
+
+func TestTheHarnessFindsAnEmbeddedStoreThatDoesNotSync(t *testing.T) {
+	s := newSuite(t)
+	s.kind = unsyncedKind
+	state := workload.NewState()
+	c := rig.Cycle{Kind: s.kind, Config: s.config(state, 2, 20), Loss: disk.LoseAll}
+	c.Config.Prepare = true
+	d, rep := s.rig.NewDisk().Run(c)
+	d, again := d.Run(rig.Cycle{Kind: s.kind, Config: s.config(rep.State, 1, 1)})
+	d.Drop()
+	if len(again.Bad) == 0 {
+		t.Error("a power cut after writes that were not synced shows nothing")
+	}
+}
+
+// A failed sync is reported once, and what it should have saved is gone.
+func TestTheHarnessFindsAStoreThatIgnoresAFailedSync(t *testing.T) {
+	s := newSuite(t)
+	s.kind = string(toy.ErrorsIgnored)
+	template, state := s.prepared(10)
+	for n := int64(1); n < 20; n++ {
+		f := disk.Fault{Errno: syscall.EIO, Kinds: disk.Sync, Path: "/blobs/", N: n}
+		if rep, _ := s.refuse(template.Cut(disk.KeepAll, 0), state, f); len(rep.Bad) > 0 {
+			t.Logf("sync %d: %v", n, rep.Bad[0])
+			return
+		}
+	}
+	t.Error("20 failed syncs did not show it")
 }

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rs/zerolog"
+
+	"github.com/codeguardians/s3gateway/internal/localstore"
 	"github.com/codeguardians/s3gateway/tests/faults/kills"
 	"github.com/codeguardians/s3gateway/tests/faults/rig"
 	"github.com/codeguardians/s3gateway/tests/faults/workload"
@@ -65,7 +68,7 @@ func TestNothingIsLostByKillsOfTheGateway(t *testing.T) {
 // swept stops the gateway for a moment and looks for what is left over.
 func swept(t *testing.T, c *kills.Campaign) (bad []workload.Violation) {
 	err := c.Pause(t.Context(), func() error {
-		s, err := openEmbedded(c.Gateway.Data)
+		s, err := openEmbedded(localstore.Options{Dir: c.Gateway.Data, Log: zerolog.Nop()})
 		if err != nil {
 			return err
 		}

@@ -20,12 +20,14 @@ type embedded struct {
 }
 
 // openIn opens a store in a folder that it makes itself, or that is there.
-func openIn(folder string) workload.Opener {
-	return func(dir string) (workload.Store, error) { return openEmbedded(filepath.Join(dir, folder)) }
+func openIn(folder string, noSync bool) workload.Opener {
+	return func(dir string) (workload.Store, error) {
+		return openEmbedded(localstore.Options{Dir: filepath.Join(dir, folder), NoSync: noSync, Log: zerolog.Nop()})
+	}
 }
 
-func openEmbedded(dir string) (workload.Store, error) {
-	s, err := localstore.Open(context.Background(), localstore.Options{Dir: dir, Log: zerolog.Nop()})
+func openEmbedded(o localstore.Options) (workload.Store, error) {
+	s, err := localstore.Open(context.Background(), o)
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ func (u *uploader) link(ctx context.Context) {
 	}
 	u.files[id] = b
 	a = u.insist(ctx, nothing, http.MethodPost, uploadPath+"/complete/"+escape(id), nil)
-	u.expect(ctx, a, "complete of "+id, 200)
+	u.expect(ctx, a, "complete of "+id, 200, 201)
 }
 
 func escape(id string) string { return strings.ReplaceAll(url.PathEscape(id), "%2F", "/") }
