@@ -140,7 +140,12 @@ func (u *uploader) resumable(ctx context.Context) {
 	name, b := u.bytes()
 	tus := []string{"Tus-Resumable", "1.0.0"}
 	meta := "filename " + base64.StdEncoding.EncodeToString([]byte(name))
-	a := u.insist(ctx, nothing, http.MethodPost, uploadPath+"/resumable", nil,
+	lost := func() {
+		if len(b) == 0 {
+			u.maybe[name] = b // complete when it is created
+		}
+	}
+	a := u.insist(ctx, lost, http.MethodPost, uploadPath+"/resumable", nil,
 		append(tus, "Upload-Length", strconv.Itoa(len(b)), "Upload-Metadata", meta)...)
 	if !u.expect(ctx, a, "create resumable upload", 201) {
 		return
@@ -264,7 +269,9 @@ func verify(ctx context.Context, all []*uploader) {
 	}
 	for id := range listed {
 		if !adopt(ctx, all, id) {
-			u.bad(workload.Resurrected, "file %s was deleted or never stored", id)
+			a := u.send(ctx, http.MethodGet, uploadPath+"/download/"+escape(id), nil)
+			u.bad(workload.Resurrected, "file %s of %d bytes was deleted or never stored", id, len(a.body))
+			u.files[id] = a.body // reported once
 		}
 	}
 }
