@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-faults test-faults-short test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -37,6 +37,15 @@ test-large: build ## a file of 5 GiB by each way of the upload API, with peak me
 
 test-conformance: build minio ## public S3 suites directly and through the gateway (ten minutes)
 	@tests/conformance/run.py --gateway $(BIN) --minio $(MINIO)
+
+FAULTS := cd tests/faults && $(GO) test -mod=mod -count=1 -v
+FAULTS_ARGS := -gateway $(CURDIR)/$(BIN)
+
+test-faults-short: build ## power cuts, disk faults, flipped bits and kills: five minutes of them (root, /dev/fuse)
+	$(FAULTS) -timeout 30m . -args $(FAULTS_ARGS)
+
+test-faults: build ## all of them: each sync, 2,000 writes, each operation that fails, 1,000 kills (two hours)
+	$(FAULTS) -timeout 6h . -args $(FAULTS_ARGS) -syncs 0 -cuts 2000 -ops 0 -flips 1000 -kills 1000
 
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)
 $(MINIO): tools/minio/go.mod tools/minio/go.sum

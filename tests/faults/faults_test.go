@@ -23,8 +23,8 @@ var (
 	storeFlag = flag.String("store", embeddedKind, "store under test: localstore, or toy, which has no versions")
 	seedFlag  = flag.Uint64("seed", 1, "seed of everything random")
 	cutsFlag  = flag.Int("cuts", 150, "power cuts at random writes")
-	syncsFlag = flag.Int("syncs", 60, "syncs of a run at which the power is cut; 0: every one")
-	opsFlag   = flag.Int("ops", 25, "operations of a run that fail with each error; 0: every one")
+	syncsFlag = flag.Int("syncs", 40, "syncs of a run at which the power is cut; 0: every one")
+	opsFlag   = flag.Int("ops", 12, "operations of a run that fail with each error; 0: every one")
 	flipsFlag = flag.Int("flips", 60, "flipped bits of the database")
 )
 
