@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/codeguardians/s3gateway/tests/faults/disk"
@@ -16,6 +17,7 @@ import (
 const (
 	embeddedKind = "localstore"
 	unsyncedKind = "localstore without syncs"
+	compactKind  = "localstore, compacted before it opens"
 	toyKind      = "toy"
 )
 
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 	openers := map[string]workload.Opener{
 		embeddedKind: openIn("data", false), // a folder that the store makes, as DATA_DIR is
 		unsyncedKind: openIn("data", true),
+		compactKind:  openCompacted,
 		toyKind:      toy.Open(toy.Sound),
 	}
 	for _, f := range append(toy.Faults, toy.ErrorsIgnored) {
@@ -53,7 +56,7 @@ func newSuite(t *testing.T) *suite {
 }
 
 // basic reports whether the store answers the basic program only.
-func (s *suite) basic() bool { return s.kind != embeddedKind && s.kind != unsyncedKind }
+func (s *suite) basic() bool { return !strings.HasPrefix(s.kind, embeddedKind) }
 
 // config returns the configuration of a run.
 func (s *suite) config(state *workload.State, workers, steps int) workload.Config {

@@ -26,6 +26,14 @@ func openIn(folder string, noSync bool) workload.Opener {
 	}
 }
 
+// openCompacted writes the database anew before it opens the store.
+func openCompacted(dir string) (workload.Store, error) {
+	if _, _, err := localstore.Compact(localstore.Options{Dir: filepath.Join(dir, "data"), Log: zerolog.Nop()}); err != nil {
+		return nil, err
+	}
+	return openIn("data", false)(dir)
+}
+
 func openEmbedded(o localstore.Options) (workload.Store, error) {
 	s, err := localstore.Open(context.Background(), o)
 	if err != nil {

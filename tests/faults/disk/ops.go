@@ -115,13 +115,16 @@ func (d *Disk) OpenWrite(n *Node) syscall.Errno {
 }
 
 // ReadAt copies bytes from off on and returns how many there were.
-func (d *Disk) ReadAt(n *Node, p []byte, off int64) int {
+func (d *Disk) ReadAt(n *Node, p []byte, off int64) (int, syscall.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if off >= int64(len(n.data.b)) {
-		return 0
+	if f := d.due(Event{Kind: Read, Path: n.path}); f != nil {
+		return 0, f.Errno
 	}
-	return copy(p, n.data.b[off:])
+	if off >= int64(len(n.data.b)) {
+		return 0, 0
+	}
+	return copy(p, n.data.b[off:]), 0
 }
 
 // WriteAt writes p at off and returns how many bytes were written.

@@ -18,6 +18,7 @@ const (
 	SyncFolder
 	Remove
 	Rename
+	Read // read bytes; can fail, and is no operation that changes the disk
 )
 
 // Syncs and Changes are the kinds that make durable and that change.
@@ -29,7 +30,7 @@ const (
 
 var kindNames = map[Kind]string{
 	Open: "open", Create: "create", Mkdir: "mkdir", Write: "write", Truncate: "truncate",
-	Sync: "sync", SyncFolder: "syncfolder", Remove: "remove", Rename: "rename",
+	Sync: "sync", SyncFolder: "syncfolder", Remove: "remove", Rename: "rename", Read: "read",
 }
 
 func (k Kind) String() string {

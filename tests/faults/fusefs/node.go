@@ -1,6 +1,6 @@
 // Package fusefs serves a disk.Disk as a file system through FUSE.
 //
-// The server belongs in a process of its own. A process that serves a file
+// The server belongs in a separate process. A process that serves a file
 // system and maps a file of it can wait for itself forever, and a test kills
 // the process that uses the file system, not the one that serves it.
 //
@@ -136,8 +136,8 @@ func (f *node) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, sys
 }
 
 func (f *node) Read(_ context.Context, _ fs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	n := f.d.ReadAt(f.n, dest, off)
-	return fuse.ReadResultData(dest[:n]), 0
+	n, errno := f.d.ReadAt(f.n, dest, off)
+	return fuse.ReadResultData(dest[:n]), errno
 }
 
 func (f *node) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64) (uint32, syscall.Errno) {

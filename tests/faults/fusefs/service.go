@@ -285,6 +285,8 @@ func (s *Service) Read(a ReadArgs, r *[]byte) error {
 		return fmt.Errorf("read: no file %s", a.Path)
 	}
 	*r = make([]byte, d.Stat(n).Size)
-	d.ReadAt(n, *r, 0)
+	if _, errno := d.ReadAt(n, *r, 0); errno != 0 {
+		return errno
+	}
 	return nil
 }

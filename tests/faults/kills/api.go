@@ -31,7 +31,7 @@ type uploader struct {
 	done int // acknowledged steps
 
 	files map[string][]byte // by file id: they are there, with these bytes
-	// maybe has the files whose upload nobody answered, by their names.
+	// maybe has the files whose upload was not answered, by their names.
 	maybe map[string][]byte
 }
 
@@ -283,7 +283,7 @@ func (u *uploader) check(ctx context.Context, id string, b []byte, c workload.Cl
 	}
 }
 
-// adopt takes a file whose upload nobody answered. It must be whole.
+// adopt takes a file whose upload was not answered. It must be whole.
 func adopt(ctx context.Context, all []*uploader, id string) bool {
 	for _, u := range all {
 		for name, b := range u.maybe {

@@ -16,7 +16,8 @@ const patience = 2 * time.Minute
 type Cycle struct {
 	Kind   string
 	Config workload.Config
-	Trap   *disk.Trap // where the power is cut; nil: when the program has ended
+	Trap   *disk.Trap  // where the power is cut; nil: when the program has ended
+	Fault  *disk.Fault // on the disk from before the start
 	Loss   disk.Loss
 	Seed   uint64
 }
@@ -29,6 +30,7 @@ type Report struct {
 	Ready bool       // the store had opened and was verified
 	Steps int        // acknowledged
 	Lines []workload.Line
+	Hits  int64 // operations that Fault refused
 }
 
 // Run runs a cycle on d and returns the disk that the power cut leaves. d is
@@ -38,13 +40,17 @@ func (d *Disk) Run(c Cycle) (*Disk, Report) {
 	if c.Trap != nil {
 		d.Trap(*c.Trap)
 	}
+	if c.Fault != nil {
+		d.Inject(*c.Fault)
+	}
 	p := d.Start(c.Kind, c.Config)
 	event, hung := d.Await(p)
+	hits := d.Lift()
 	lines := d.Lines(0)
 	next := d.Cut(c.Loss, c.Seed)
 	recent := d.End(p)
 	r := ReportOf(c.Config.State, lines)
-	r.Cut = event
+	r.Cut, r.Hits = event, hits
 	if hung != "" || p.Failed() {
 		r.Bad = append(r.Bad, workload.Violation{Class: workload.NoStart, Text: "the process failed or hung: " + hung + p.Stderr()})
 	}

@@ -53,24 +53,28 @@ func (k *child) damaged(ctx context.Context) {
 // readDamaged reads a version whole, and its second half as a range.
 func (k *child) readDamaged(ctx context.Context, d *Damage, bucket, key string, v Version) {
 	in := &s3.GetObjectInput{Bucket: &bucket, Key: &key, VersionId: &v.ID}
-	body, note, err := get(ctx, k.client, in)
-	k.judge(d, bucket, key, v, v.Value, body, note, err)
-	if n := v.Value.Size(); n > 1 && err == nil {
+	if !k.compare(ctx, d, in, v, v.Value) {
+		return
+	}
+	if n := v.Value.Size(); n > 1 {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", n/2))
-		body, note, err = get(ctx, k.client, in)
-		k.judge(d, bucket, key, v, v.Value.Slice(n/2, n-n/2), body, note, err)
+		k.compare(ctx, d, in, v, v.Value.Slice(n/2, n-n/2))
 	}
 }
 
-func (k *child) judge(d *Damage, bucket, key string, v Version, want Value, body []byte, note string, err error) {
-	switch status := statusOf(err); {
-	case status == 404:
+// compare sends a GET and reports whether it succeeded.
+func (k *child) compare(ctx context.Context, d *Damage, in *s3.GetObjectInput, v Version, want Value) bool {
+	body, note, err := get(ctx, k.client, in)
+	switch {
+	case statusOf(err) == 404:
 		d.Missing++
 	case err != nil: // 5xx, or a body that breaks off
 		d.Failed++
 	case sum(body) != want.Sum() || note != v.Note:
-		k.bad(Corrupt, "%s/%s version %s: served with headers of %q, wanted %q; bytes are right: %t", bucket, key, v.ID, note, v.Note, sum(body) == want.Sum())
+		k.bad(Corrupt, "%s/%s version %s: served with headers of %q, wanted %q; bytes are right: %t",
+			*in.Bucket, *in.Key, v.ID, note, v.Note, sum(body) == want.Sum())
 	default:
 		d.Served++
 	}
+	return err == nil
 }

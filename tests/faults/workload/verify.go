@@ -200,7 +200,7 @@ func (v *verifier) uploads(bucket string, l *look) {
 			v.bad(Resurrected, "upload %s of %s/%s was never begun", id, bucket, key)
 		}
 		if len(l.parts[id]) > 0 {
-			v.bad(Resurrected, "upload %s of %s/%s, whose start nobody was told of, has parts", id, bucket, key)
+			v.bad(Resurrected, "upload %s of %s/%s, whose start was not answered, has parts", id, bucket, key)
 		}
 		v.got.Uploads[id] = &Upload{Bucket: bucket, Key: key, Parts: map[int][]Part{}, Open: true}
 	}

@@ -119,7 +119,7 @@ func (w *worker) once(ctx context.Context, step Step) Result {
 	}
 	w.p.mu.Lock()
 	if u := w.p.state.Uploads[step.Upload]; step.Action == Abort && r.Status == 404 && u.Gone {
-		r.Status = 204 // the attempt before, which was not answered
+		r.Status, r.Error = 204, "" // the attempt before, which was not answered
 	}
 	w.p.state.Apply(step, r)
 	w.p.mu.Unlock()
