@@ -30,8 +30,9 @@ func (s *suite) chain(table *rig.Table, cuts int) {
 		within := []int64{20, 200, 200, 200}[s.rnd.IntN(4)]
 		c := rig.Cycle{
 			Kind: s.kind, Config: s.config(state, 1+s.rnd.IntN(4), 40), Seed: s.rnd.Uint64(),
-			Trap: &disk.Trap{Kinds: disk.Changes, N: 1 + s.rnd.Int64N(within), After: s.rnd.IntN(4) > 0},
-			Loss: []disk.Loss{disk.LoseAll, disk.LoseData, disk.KeepAll, disk.Mixed, disk.Mixed, disk.Mixed}[s.rnd.IntN(6)],
+			Trap:       &disk.Trap{Kinds: disk.Changes, N: 1 + s.rnd.Int64N(within), After: s.rnd.IntN(4) > 0},
+			Loss:       []disk.Loss{disk.LoseAll, disk.LoseData, disk.KeepAll, disk.Mixed, disk.Mixed, disk.Mixed}[s.rnd.IntN(6)],
+			PowerStays: s.rnd.IntN(4) == 0,
 		}
 		var rep rig.Report
 		d, rep = d.Run(c)
@@ -40,9 +41,13 @@ func (s *suite) chain(table *rig.Table, cuts int) {
 		if !rep.Ready {
 			when = "at start"
 		}
-		table.Add(when+", "+c.Loss.String(), rep.Steps, rep.Bad)
+		what := c.Loss.String()
+		if c.PowerStays {
+			what = "killed, the power stays"
+		}
+		table.Add(when+", "+what, rep.Steps, rep.Bad)
 		if len(rep.Bad) > 0 {
-			s.report(fmt.Sprintf("cut %d of this disk, %s, at %s", i, c.Loss, rep.Cut), rep.Bad)
+			s.report(fmt.Sprintf("cut %d of this disk, %s, at %s", i, what, rep.Cut), rep.Bad)
 			return
 		}
 		if table.Runs()%100 == 0 {

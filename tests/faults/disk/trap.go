@@ -125,6 +125,14 @@ func (d *Disk) Die() {
 	d.wake.Broadcast()
 }
 
+// Revive turns a disk on again that died with its process only: nothing of what
+// it holds is lost. Trap, faults and notes are gone.
+func (d *Disk) Revive() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dead, d.held, d.trap, d.faults, d.notes = false, nil, nil, nil, nil
+}
+
 // Hold makes the disk stand still now.
 func (d *Disk) Hold() {
 	d.mu.Lock()

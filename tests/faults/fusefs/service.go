@@ -179,6 +179,12 @@ func (s *Service) Die(id int, _ *None) error {
 	return nil
 }
 
+// Revive turns a disk on again that died.
+func (s *Service) Revive(id int, _ *None) error {
+	s.get(id).Revive()
+	return nil
+}
+
 // FaultArgs adds a fault.
 type FaultArgs struct {
 	ID    int

@@ -20,6 +20,9 @@ type Cycle struct {
 	Fault  *disk.Fault // on the disk from before the start
 	Loss   disk.Loss
 	Seed   uint64
+	// PowerStays says that only the process is killed: the disk and the kernel's
+	// cache keep what was not synced, for a later power cut to take.
+	PowerStays bool
 }
 
 // Report is what a cycle showed.
@@ -34,7 +37,7 @@ type Report struct {
 }
 
 // Run runs a cycle on d and returns the disk that the power cut leaves. d is
-// gone afterwards.
+// gone afterwards, unless the power stays.
 func (d *Disk) Run(c Cycle) (*Disk, Report) {
 	d.Mount()
 	if c.Trap != nil {
@@ -47,8 +50,15 @@ func (d *Disk) Run(c Cycle) (*Disk, Report) {
 	event, hung := d.Await(p)
 	hits := d.Lift()
 	lines := d.Lines(0)
-	next := d.Cut(c.Loss, c.Seed)
-	recent := d.End(p)
+	next := d
+	var recent []disk.Event
+	if c.PowerStays {
+		recent = d.endProcess(p)
+		d.Revive()
+	} else {
+		next = d.Cut(c.Loss, c.Seed)
+		recent = d.End(p)
+	}
 	r := ReportOf(c.Config.State, lines)
 	r.Cut, r.Hits = event, hits
 	if hung != "" || p.Failed() {
@@ -63,13 +73,16 @@ func (d *Disk) Run(c Cycle) (*Disk, Report) {
 // End kills the process, turns the power off and forgets the disk. It returns
 // the last operations.
 func (d *Disk) End(p *Process) []disk.Event {
+	recent := d.endProcess(p)
+	d.Drop()
+	return recent
+}
+
+func (d *Disk) endProcess(p *Process) []disk.Event {
 	p.Kill()
 	d.Die()
 	<-p.done
-	recent := d.State().Recent
-	d.Unmount()
-	d.Drop()
-	return recent
+	return d.State().Recent
 }
 
 // WaitFact waits until the process notes a fact, and reports false if it ends

@@ -130,8 +130,11 @@ func (d *Disk) Cut(loss disk.Loss, seed uint64) *Disk {
 	return &Disk{rig: d.rig, id: call[int](d.rig, "Cut", fusefs.CutArgs{ID: d.id, Loss: loss, Seed: seed})}
 }
 
-// Mount mounts the disk.
+// Mount mounts the disk, if it is not mounted.
 func (d *Disk) Mount() {
+	if d.dir != "" {
+		return
+	}
 	d.rig.mu.Lock()
 	d.rig.mounts++
 	d.dir = filepath.Join(d.rig.dir, fmt.Sprintf("mnt-%d", d.rig.mounts))
@@ -147,8 +150,13 @@ func (d *Disk) Unmount() {
 	d.dir = ""
 }
 
-// Drop forgets the disk. It must not be mounted.
-func (d *Disk) Drop() { call[fusefs.None](d.rig, "Drop", d.id) }
+// Drop unmounts and forgets the disk.
+func (d *Disk) Drop() {
+	if d.dir != "" {
+		d.Unmount()
+	}
+	call[fusefs.None](d.rig, "Drop", d.id)
+}
 
 // Trap sets where the disk stands still.
 func (d *Disk) Trap(t disk.Trap) {
@@ -167,6 +175,9 @@ func (d *Disk) Release() { call[fusefs.None](d.rig, "Release", d.id) }
 
 // Die makes all operations fail from now on.
 func (d *Disk) Die() { call[fusefs.None](d.rig, "Die", d.id) }
+
+// Revive makes a disk work again that died with its process.
+func (d *Disk) Revive() { call[fusefs.None](d.rig, "Revive", d.id) }
 
 // Inject adds a fault, and Lift removes all and returns how often they struck.
 func (d *Disk) Inject(f disk.Fault) {
