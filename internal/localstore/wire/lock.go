@@ -75,7 +75,7 @@ func (x *exchange) getRetention() (*answer, error) {
 		return nil, err
 	}
 	if v.Lock.Mode == "" {
-		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
+		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration.")
 	}
 	return document(tree("Retention", leaf("Mode", v.Lock.Mode), leaf("RetainUntilDate", lockDate(v.Lock.Until)))), nil
 }
@@ -134,7 +134,7 @@ func (x *exchange) getLegalHold() (*answer, error) {
 		return nil, err
 	}
 	if !v.Lock.HoldSet {
-		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
+		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration.")
 	}
 	return document(tree("LegalHold", leaf("Status", holdStatus(v.Lock)))), nil
 }
@@ -176,7 +176,7 @@ func (x *exchange) getLockConfiguration() (*answer, error) {
 		return nil, err
 	}
 	if !b.Lock {
-		return nil, refuse(localstore.NoSuchLockConfig, "Object Lock configuration does not exist for this bucket").with("BucketName", x.bucket)
+		return nil, refuse(localstore.NoSuchLockConfig, "Object Lock configuration does not exist for this bucket.").with("BucketName", x.bucket)
 	}
 	r := b.Retention
 	return document(tree("ObjectLockConfiguration", leaf("ObjectLockEnabled", "Enabled"),

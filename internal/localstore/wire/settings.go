@@ -29,13 +29,13 @@ type setting struct {
 var settings = []setting{
 	{name: "cors", absent: "NoSuchCORSConfiguration", message: "The CORS configuration does not exist", read: (*exchange).readCORS},
 	{name: "lifecycle", absent: "NoSuchLifecycleConfiguration", message: "The lifecycle configuration does not exist", read: (*exchange).readLifecycle},
-	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found", read: (*exchange).readOwnership},
+	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found.", read: (*exchange).readOwnership},
 	{name: "publicAccessBlock", absent: "NoSuchPublicAccessBlockConfiguration", message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
-	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist", read: (*exchange).readBucketTags},
+	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags},
 
 	{name: "encryption", absent: "ServerSideEncryptionConfigurationNotFoundError", message: "The server side encryption configuration was not found"},
-	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist"},
-	{name: "policyStatus", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist"},
+	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
+	{name: "policyStatus", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
 	{name: "replication", absent: "ReplicationConfigurationNotFoundError", message: "The replication configuration was not found"},
 	{name: "website", absent: "NoSuchWebsiteConfiguration", message: "The specified bucket does not have a website configuration"},
 	{name: "accelerate", root: "AccelerateConfiguration"},
