@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +42,7 @@ const uploadPath = "/api/v1/upload"
 // run uploads, reads and deletes until stop. A request that a kill broke off is
 // repeated until it is answered.
 func (u *uploader) run(ctx context.Context) {
-	steps := []func(context.Context){u.direct, u.direct, u.resumable, u.link, u.remove, u.read}
+	steps := []func(context.Context){u.direct, u.direct, u.form, u.once, u.copy, u.resumable, u.link, u.remove, u.remove, u.read}
 	for !u.stop() && ctx.Err() == nil {
 		steps[u.rnd.IntN(len(steps))](ctx)
 	}
@@ -126,13 +128,53 @@ func (u *uploader) expect(ctx context.Context, a answer, what string, allowed ..
 func (u *uploader) direct(ctx context.Context) {
 	name, b := u.bytes()
 	a := u.send(ctx, http.MethodPut, uploadPath+"/direct?filename="+name, b, "Content-Type", "application/octet-stream")
+	u.stored(ctx, "direct upload", name, b, a)
+}
+
+// stored notes what an answer to an upload means.
+func (u *uploader) stored(ctx context.Context, what, name string, b []byte, a answer, allowed ...int) {
 	switch {
-	case a.status == 0 || a.status >= 500:
+	case a.status == 0 || a.status >= 500 || slices.Contains(allowed, a.status):
 		u.maybe[name] = b
-	case u.expect(ctx, a, "direct upload", 201):
+	case u.expect(ctx, a, what, 201):
 		u.done++
 		u.files[a.member("file_id")] = b
 	}
+}
+
+// form stores a file as browsers do.
+func (u *uploader) form(ctx context.Context) {
+	name, b := u.bytes()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	if part, err := w.CreateFormFile("file", name); err == nil {
+		_, _ = part.Write(b)
+	}
+	_ = w.Close()
+	a := u.send(ctx, http.MethodPost, uploadPath+"/direct", body.Bytes(), "Content-Type", w.FormDataContentType())
+	u.stored(ctx, "form", name, b, a)
+}
+
+// once stores a file under an Idempotency-Key: repeated or not, there is never a
+// second one. While the gateway takes the killed request for one that still runs,
+// it answers 409.
+func (u *uploader) once(ctx context.Context) {
+	name, b := u.bytes()
+	at, key := uploadPath+"/direct?filename="+name, fmt.Sprintf("%s-%x", name, u.rnd.Uint64())
+	a := u.insist(ctx, nothing, http.MethodPut, at, b, "Content-Type", "application/octet-stream", "Idempotency-Key", key)
+	u.stored(ctx, "upload with Idempotency-Key", name, b, a, 409)
+}
+
+func (u *uploader) copy(ctx context.Context) {
+	id, b := u.pick()
+	if id == "" {
+		return
+	}
+	u.n++
+	name := fmt.Sprintf("%s-%d.bin", u.name, u.n)
+	ask, _ := json.Marshal(map[string]any{"file_id": id, "filename": name})
+	a := u.send(ctx, http.MethodPost, uploadPath+"/copy", ask, "Content-Type", "application/json")
+	u.stored(ctx, "copy of "+id, name, b, a)
 }
 
 // resumable stores a file in chunks, and goes on where the server says.

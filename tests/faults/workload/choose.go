@@ -28,6 +28,7 @@ var full = []choice{
 	{4, (*worker).complete},
 	{1, (*worker).abort},
 	{1, (*worker).again},
+	{2, (*worker).tag},
 }
 
 // next returns a random step that makes sense in the present state.
@@ -99,8 +100,14 @@ func (w *worker) copy() (Step, bool) {
 	if v == nil {
 		return s, false
 	}
-	s.Value = v.Value
+	s.Value, s.Tag = v.Value, v.Tag
 	return s, true
+}
+
+func (w *worker) tag() (Step, bool) {
+	s := w.step(Tag)
+	v, _ := w.p.state.current(path(s.Bucket, s.Key))
+	return s, v != nil
 }
 
 func (w *worker) remove() (Step, bool) { return w.step(Delete), true }

@@ -68,7 +68,7 @@ func codeOf(err error) string {
 
 var requests = map[Action]func(context.Context, *s3.Client, Step, *Result) error{
 	Put: put, Copy: copyObject, Delete: remove, DeleteVersion: remove, DeleteBatch: removeBatch,
-	CreateUpload: create, UploadPart: uploadPart, CopyPart: copyPart, Complete: complete, Abort: abort,
+	CreateUpload: create, UploadPart: uploadPart, CopyPart: copyPart, Complete: complete, Abort: abort, Tag: tag,
 }
 
 func put(ctx context.Context, c *s3.Client, s Step, r *Result) error {
@@ -184,5 +184,16 @@ func complete(ctx context.Context, c *s3.Client, s Step, r *Result) error {
 
 func abort(ctx context.Context, c *s3.Client, s Step, _ *Result) error {
 	_, err := c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.Bucket, Key: &s.Key, UploadId: &s.Upload})
+	return err
+}
+
+// tagKey is the key of the one tag that objects get.
+const tagKey = "step"
+
+func tag(ctx context.Context, c *s3.Client, s Step, _ *Result) error {
+	_, err := c.PutObjectTagging(ctx, &s3.PutObjectTaggingInput{
+		Bucket: &s.Bucket, Key: &s.Key,
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String(tagKey), Value: &s.ID}}},
+	})
 	return err
 }

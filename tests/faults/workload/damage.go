@@ -64,15 +64,15 @@ func (k *child) readDamaged(ctx context.Context, d *Damage, bucket, key string, 
 
 // compare sends a GET and reports whether it succeeded.
 func (k *child) compare(ctx context.Context, d *Damage, in *s3.GetObjectInput, v Version, want Value) bool {
-	body, note, err := get(ctx, k.client, in)
+	o, err := get(ctx, k.client, in)
 	switch {
 	case statusOf(err) == 404:
 		d.Missing++
 	case err != nil: // 5xx, or a body that breaks off
 		d.Failed++
-	case sum(body) != want.Sum() || note != v.Note:
+	case sum(o.body) != want.Sum() || o.note != v.Note:
 		k.bad(Corrupt, "%s/%s version %s: served with headers of %q, wanted %q; bytes are right: %t",
-			*in.Bucket, *in.Key, v.ID, note, v.Note, sum(body) == want.Sum())
+			*in.Bucket, *in.Key, v.ID, o.note, v.Note, sum(o.body) == want.Sum())
 	default:
 		d.Served++
 	}

@@ -20,6 +20,7 @@ type found struct {
 	size   int64
 	sum    string // of the bytes of its GET
 	note   string
+	tag    string
 	err    error // of its GET
 }
 
@@ -124,19 +125,33 @@ func (f *found) read(ctx context.Context, c *s3.Client, bucket, key string) {
 	if !f.latest {
 		in.VersionId = &f.id
 	}
-	var b []byte
-	b, f.note, f.err = get(ctx, c, in)
-	f.sum = sum(b)
+	o, err := get(ctx, c, in)
+	f.sum, f.note, f.err = sum(o.body), o.note, err
+	if o.tags == 0 || err != nil {
+		return
+	}
+	tags, err := c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key, VersionId: in.VersionId})
+	if f.err = err; err == nil && len(tags.TagSet) == 1 {
+		f.tag = aws.ToString(tags.TagSet[0].Value)
+	}
 }
 
-func get(ctx context.Context, c *s3.Client, in *s3.GetObjectInput) (body []byte, note string, err error) {
+// object is the answer to a GET.
+type object struct {
+	body []byte
+	note string
+	tags int32
+}
+
+func get(ctx context.Context, c *s3.Client, in *s3.GetObjectInput) (o object, err error) {
 	out, err := c.GetObject(ctx, in)
 	if err != nil {
-		return nil, "", err
+		return o, err
 	}
 	defer out.Body.Close()
-	body, err = io.ReadAll(out.Body)
-	return body, out.Metadata[noteHeader], err
+	o.note, o.tags = out.Metadata[noteHeader], aws.ToInt32(out.TagCount)
+	o.body, err = io.ReadAll(out.Body)
+	return o, err
 }
 
 // Buckets returns the names that the store lists.

@@ -26,6 +26,7 @@ type Version struct {
 	Marker bool   `json:",omitempty"`
 	Value  Value  `json:",omitempty"`
 	Note   string `json:",omitempty"` // ID of the step that stored it
+	Tag    string `json:",omitempty"` // ID of the step that tagged it
 }
 
 // History is the versions of a key, newest first.
@@ -155,7 +156,7 @@ func distinct(list []History) []History {
 
 func sameHistory(a, b History) bool {
 	return slices.EqualFunc(a, b, func(x, y Version) bool {
-		return x.ID == y.ID && x.Marker == y.Marker && x.Note == y.Note
+		return x.ID == y.ID && x.Marker == y.Marker && x.Note == y.Note && x.Tag == y.Tag
 	})
 }
 
@@ -165,14 +166,20 @@ func effect(m Mode, step Step, r Result, h History) History {
 	if step.Action == DeleteVersion {
 		return slices.DeleteFunc(h, func(v Version) bool { return v.ID == step.Version })
 	}
+	if step.Action == Tag {
+		if len(h) > 0 {
+			h[0].Tag = step.ID
+		}
+		return h
+	}
 	marker := step.Action == Delete || step.Action == DeleteBatch
 	// Complete changes nothing where it was done before.
 	if step.Action == Complete && len(h) > 0 && h[0].Note == step.note() {
 		return h
 	}
-	v := Version{ID: r.Version, Marker: marker, Value: step.Value, Note: step.note()}
+	v := Version{ID: r.Version, Marker: marker, Value: step.Value, Note: step.note(), Tag: step.Tag}
 	if marker {
-		v.Value, v.Note = nil, ""
+		v.Value, v.Note, v.Tag = nil, "", ""
 	}
 	switch m {
 	case Plain:

@@ -20,6 +20,7 @@ const (
 	CopyPart      Action = "copy-part"
 	Complete      Action = "complete"
 	Abort         Action = "abort"
+	Tag           Action = "tag"
 )
 
 // Part is one part of an upload.
@@ -45,6 +46,8 @@ type Step struct {
 	// Note is what the object carries as metadata, where it is not ID: an upload
 	// has the ID of the step that created it.
 	Note string `json:",omitempty"`
+	// Tag is the tag that a copy takes over from its source.
+	Tag string `json:",omitempty"`
 }
 
 func (s Step) note() string {

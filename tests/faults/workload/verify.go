@@ -114,6 +114,9 @@ func (v *verifier) matches(h History, got []found) (Class, string) {
 		if got[j].note != want.Note || got[j].sum != v.sumOf(want.Value) || got[j].size != want.Value.Size() {
 			return v.different(want, got[j])
 		}
+		if got[j].tag != want.Tag {
+			return Lost, fmt.Sprintf("version %s of step %q has tag %q, wanted %q", want.ID, want.Note, got[j].tag, want.Tag)
+		}
 	}
 	for j := range got {
 		if !used[j] {

@@ -169,21 +169,21 @@ func (w *worker) read(ctx context.Context) {
 			want = want.Slice(from, to-from+1)
 		}
 	}
-	body, note, err := get(ctx, w.p.Client, in)
+	o, err := get(ctx, w.p.Client, in)
 	status := statusOf(err)
 	switch {
 	case ctx.Err() != nil || w.p.Lenient && status == 503 || w.p.Retry && status <= 0:
 	case status >= 500 && status != 503:
 		w.bad(BadAnswer, "GET %s/%s: %v", bucket, key, err)
 	case v == nil && status != 404:
-		w.bad(Resurrected, "%s/%s was deleted: GET %v, step %q", bucket, key, err, note)
+		w.bad(Resurrected, "%s/%s was deleted: GET %v, step %q", bucket, key, err, o.note)
 	case v == nil:
 	case status == 404:
 		w.bad(Lost, "%s/%s of step %s: %v", bucket, key, v.Note, err)
 	case err != nil:
 		w.bad(Corrupt, "%s/%s of step %s: %v", bucket, key, v.Note, err)
-	case note != v.Note || sum(body) != want.Sum():
-		w.bad(Corrupt, "%s/%s of step %s: read headers of %q and wrong bytes: %t", bucket, key, v.Note, note, sum(body) != want.Sum())
+	case o.note != v.Note || sum(o.body) != want.Sum():
+		w.bad(Corrupt, "%s/%s of step %s: read headers of %q and wrong bytes: %t", bucket, key, v.Note, o.note, sum(o.body) != want.Sum())
 	}
 }
 
