@@ -150,6 +150,10 @@ func (w *worker) bad(c Class, format string, args ...any) {
 	w.p.Note(Line{Bad: &Violation{c, fmt.Sprintf(format, args...)}})
 }
 
+// patience is how long reads may be refused while the store opens its database
+// again on a disk that refuses writes.
+const patience = 2 * time.Second
+
 // read compares the current version of one key with the state, sometimes a
 // range of it.
 func (w *worker) read(ctx context.Context) {
@@ -170,10 +174,14 @@ func (w *worker) read(ctx context.Context) {
 		}
 	}
 	o, err := get(ctx, w.p.Client, in)
+	for end := time.Now().Add(patience); w.p.Lenient && statusOf(err) == 503 && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		o, err = get(ctx, w.p.Client, in)
+	}
 	status := statusOf(err)
 	switch {
-	case ctx.Err() != nil || w.p.Lenient && status == 503 || w.p.Retry && status <= 0:
-	case status >= 500 && status != 503:
+	case ctx.Err() != nil || w.p.Retry && (status <= 0 || status == 503):
+	case status >= 500 && w.p.Lenient: // a disk that refuses writes can be read
 		w.bad(BadAnswer, "GET %s/%s: %v", bucket, key, err)
 	case v == nil && status != 404:
 		w.bad(Resurrected, "%s/%s was deleted: GET %v, step %q", bucket, key, err, o.note)
