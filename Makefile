@@ -38,7 +38,7 @@ test-large: build ## a file of 5 GiB by each way of the upload API, with peak me
 test-conformance: build minio ## public S3 suites directly and through the gateway (ten minutes)
 	@tests/conformance/run.py --gateway $(BIN) --minio $(MINIO)
 
-FAULTS := cd tests/faults && $(GO) test -mod=mod -count=1 -v
+FAULTS := cd tests/faults && $(GO) test -mod=mod ./disk ./workload && $(GO) test -mod=mod -count=1 -v
 FAULTS_ARGS := -gateway $(CURDIR)/$(BIN)
 
 test-faults-short: build ## power cuts, disk faults, flipped bits and kills: five minutes of them (root, /dev/fuse)
@@ -65,6 +65,7 @@ check: ## format, vet, staticcheck, known vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt -w needed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags slim ./...
+	cd tests/faults && $(GO) vet -mod=mod ./...
 	$(GO) tool staticcheck ./...
 	@if out=$$($(GO) tool govulncheck ./... 2>&1); then echo "$$out"; \
 	elif echo "$$out" | grep -qiE 'no such host|connection refused|dial tcp|fetching vulnerabilities|i/o timeout|forbidden'; then echo "govulncheck: SKIPPED, its vulnerability database cannot be reached from here"; \

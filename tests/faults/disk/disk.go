@@ -24,10 +24,9 @@ type Disk struct {
 	recent []Event
 	faults []*Fault
 
-	trap    *Trap
-	held    *Event // the operation at which the disk stands still
-	through bool   // the held operation may finish
-	dead    bool   // every operation fails
+	trap *Trap
+	held *Event // the operation at which the disk stands still
+	dead bool   // every operation fails
 
 	notes []Note
 }
@@ -126,15 +125,15 @@ func (d *Disk) grow(n int64) syscall.Errno {
 	return 0
 }
 
-// Note is what a program told the disk's keeper, in order with operations.
+// A Note is what a program told the disk's keeper, in order with operations.
 type Note struct {
 	At   int64 // operations before it
 	Text string
 }
 
-// Write down text between the operations before and after this call. It waits
-// while the disk stands still, and reports false when the power is off.
-func (d *Disk) Write(text string) bool {
+// Note writes down text between the operations before and after this call. It
+// waits while the disk stands still, and reports false when the power is off.
+func (d *Disk) Note(text string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.waitRunning() {
@@ -149,13 +148,4 @@ func (d *Disk) Notes() []Note {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.notes)
-}
-
-// TakeNotes returns all notes so far and forgets them.
-func (d *Disk) TakeNotes() []Note {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := d.notes
-	d.notes = nil
-	return n
 }

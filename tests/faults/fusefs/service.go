@@ -244,7 +244,7 @@ type NoteArgs struct {
 // Note writes a note between the operations of a disk. It reports false when
 // the power is off.
 func (s *Service) Note(a NoteArgs, ok *bool) error {
-	*ok = s.get(a.ID).Write(a.Text)
+	*ok = s.get(a.ID).Note(a.Text)
 	return nil
 }
 
