@@ -101,7 +101,7 @@ func preconditionFailed() error {
 // checkLock refuses a lock where the bucket has none.
 func (b *bucket) checkLock(l Lock) error {
 	if l != (Lock{}) && !b.lock {
-		return refuse(InvalidRequest, "Bucket is missing Object Lock Configuration")
+		return refuse(InvalidRequest, "Bucket is missing ObjectLockConfiguration")
 	}
 	return nil
 }

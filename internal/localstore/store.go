@@ -125,6 +125,9 @@ func (s *Store) open(o Options, folder string) (err error) {
 	if err != nil {
 		return err
 	}
+	if !o.readOnly {
+		_ = os.Remove(filepath.Join(folder, compactFile)) // of a compaction that was killed
+	}
 	s.names, err = kv.Open(kv.Options{Path: filepath.Join(folder, "names.db"), NoSync: o.NoSync, ReadOnly: o.readOnly, Log: o.Log})
 	return err
 }

@@ -111,9 +111,6 @@ func (x *exchange) deleteBucket() (*answer, error) {
 }
 
 func (x *exchange) location() (*answer, error) {
-	if _, err := x.store.Bucket(x.bucket); err != nil {
-		return nil, err
-	}
 	region := x.region
 	if region == defaultRegion { // which S3 does not name here
 		region = ""

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 const minPart = 5 << 20
@@ -162,7 +165,9 @@ func TestChecksumsOfMultipartUploads(t *testing.T) {
 		a.headers(t, "X-Amz-Checksum-Algorithm", name, "X-Amz-Checksum-Type", c.wantKind)
 		var doc struct{ UploadId string }
 		_ = xml.Unmarshal([]byte(a.body), &doc)
-		p := r.must("PUT", "/big/k?partNumber=1&uploadId="+doc.UploadId, "data")
+		hash, _ := signer.NewChecksum(name)
+		_, _ = io.WriteString(hash, "data")
+		p := r.must("PUT", "/big/k?partNumber=1&uploadId="+doc.UploadId, "data", "X-Amz-Checksum-"+name, base64.StdEncoding.EncodeToString(hash.Sum(nil)))
 		sum := p.header.Get("X-Amz-Checksum-" + name)
 		if sum == "" {
 			t.Errorf("%s: the part has no checksum: %v", name, p.header)

@@ -119,9 +119,6 @@ func (s setting) put(x *exchange) (*answer, error) {
 // delete succeeds where nothing was put, as on S3, but is refused for what the
 // store will not have.
 func (s setting) delete(x *exchange) (*answer, error) {
-	if _, err := x.store.Bucket(x.bucket); err != nil {
-		return nil, err
-	}
 	switch {
 	case s.initial != nil:
 		return empty(http.StatusNoContent), x.store.PutSetting(x.bucket, s.name, []byte(removed))
@@ -163,9 +160,6 @@ func (x *exchange) putVersioning() (*answer, error) {
 }
 
 func (x *exchange) getPayment() (*answer, error) {
-	if _, err := x.store.Bucket(x.bucket); err != nil {
-		return nil, err
-	}
 	return document(tree("RequestPaymentConfiguration", leaf("Payer", "BucketOwner"))), nil
 }
 
