@@ -2,9 +2,12 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -16,6 +19,7 @@ import (
 // embedded is the store in the gateway, without the gateway.
 type embedded struct {
 	store *localstore.Store
+	dir   string
 	rt    http.RoundTripper
 }
 
@@ -39,7 +43,7 @@ func openEmbedded(o localstore.Options) (workload.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &embedded{s, wire.New(s, wire.Options{})}, nil
+	return &embedded{s, filepath.Join(o.Dir, "store"), wire.New(s, wire.Options{})}, nil
 }
 
 func (e *embedded) Transport() http.RoundTripper { return e.rt }
@@ -55,7 +59,13 @@ func (e *embedded) Settle(ctx context.Context) ([]string, error) {
 	if r.Unnamed > 0 {
 		left = append(left, fmt.Sprintf("%d files without a name", r.Unnamed))
 	}
-	return left, err
+	entries, dirErr := os.ReadDir(e.dir)
+	for _, entry := range entries {
+		if !slices.Contains([]string{"blobs", "lock", "names.db"}, entry.Name()) {
+			left = append(left, entry.Name())
+		}
+	}
+	return left, errors.Join(err, dirErr)
 }
 
 // Check returns what is damaged, a line each.

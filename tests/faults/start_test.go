@@ -74,7 +74,11 @@ func TestAPowerCutDuringCompactionLosesNothing(t *testing.T) {
 	table := rig.NewTable("a power cut while the database is compacted")
 	defer table.Write(t.Output())
 	template, state := s.idle()
-	for n := int64(1); ; n++ {
+	step := int64(1)
+	if *opsFlag != 0 {
+		step = 5
+	}
+	for n := int64(1); ; n += step {
 		for _, loss := range []disk.Loss{disk.LoseAll, disk.LoseData, disk.Mixed} {
 			c := rig.Cycle{
 				Kind: compactKind, Config: s.config(state, 1, 0), Loss: loss, Seed: s.rnd.Uint64(),
