@@ -83,22 +83,22 @@ func (g *Gateway) Kill() {
 	<-g.done
 }
 
+// Ask sends a request to the upload API, at a path below its base, and returns
+// the status and the body. The status is 0 without an answer.
+func (g *Gateway) Ask(ctx context.Context, method, at string, body []byte) (int, string) {
+	u := &uploader{base: g.URL, http: http.DefaultClient}
+	a := u.send(ctx, method, uploadPath+at, body, "Content-Type", "application/octet-stream")
+	return a.status, string(a.body)
+}
+
 // Ready waits until the gateway serves. It fails if the program ends, or after
 // 30 s.
 func (g *Gateway) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/api/v1/upload/health", nil)
-		if err != nil {
-			return err
-		}
-		req.Header.Set("X-API-Key", apiKey)
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
+		if status, _ := g.Ask(ctx, http.MethodGet, "/health", nil); status == http.StatusOK {
+			return nil
 		}
 		select {
 		case <-g.done:

@@ -143,6 +143,9 @@ func (d *Disk) Mount() {
 	call[fusefs.None](d.rig, "Mount", fusefs.MountArgs{ID: d.id, Dir: d.dir})
 }
 
+// Dir returns where the disk is mounted.
+func (d *Disk) Dir() string { return d.dir }
+
 // Unmount unmounts the disk: nothing of it stays in the kernel's cache.
 func (d *Disk) Unmount() {
 	call[fusefs.None](d.rig, "Unmount", d.id)

@@ -41,15 +41,18 @@ func NewClient(endpoint string, keys aws.CredentialsProvider, rt http.RoundTripp
 func Do(ctx context.Context, c *s3.Client, step Step) Result {
 	r := Result{ID: step.ID, Status: 200}
 	if err := requests[step.Action](ctx, c, step, &r); err != nil {
-		r.Status, r.Error = statusOf(err), err.Error()
+		r.Status, r.Error = StatusOf(err), err.Error()
 	}
 	return r
 }
 
-// statusOf returns the HTTP status of a failed request, 0 without an answer.
-func statusOf(err error) int {
+// StatusOf returns the HTTP status of a request by its error: 200 for nil, 0
+// without an answer, NotSent without a server.
+func StatusOf(err error) int {
 	var answer *awshttp.ResponseError
 	switch {
+	case err == nil:
+		return 200
 	case errors.As(err, &answer):
 		return answer.HTTPStatusCode()
 	case errors.Is(err, syscall.ECONNREFUSED):

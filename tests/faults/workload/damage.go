@@ -66,7 +66,7 @@ func (k *child) readDamaged(ctx context.Context, d *Damage, bucket, key string, 
 func (k *child) compare(ctx context.Context, d *Damage, in *s3.GetObjectInput, v Version, want Value) bool {
 	o, err := get(ctx, k.client, in)
 	switch {
-	case statusOf(err) == 404:
+	case StatusOf(err) == 404:
 		d.Missing++
 	case err != nil: // 5xx, or a body that breaks off
 		d.Failed++

@@ -17,7 +17,7 @@ func Verify(ctx context.Context, c *s3.Client, want *State) (*State, []Violation
 	for _, bucket := range slices.Sorted(maps.Keys(want.Buckets)) {
 		l, err := lookAt(ctx, c, bucket)
 		switch {
-		case statusOf(err) == 404:
+		case StatusOf(err) == 404:
 			v.bad(Lost, "%v", err)
 			continue
 		case err != nil:

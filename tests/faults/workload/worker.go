@@ -174,11 +174,11 @@ func (w *worker) read(ctx context.Context) {
 		}
 	}
 	o, err := get(ctx, w.p.Client, in)
-	for end := time.Now().Add(patience); w.p.Lenient && statusOf(err) == 503 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); w.p.Lenient && StatusOf(err) == 503 && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 		o, err = get(ctx, w.p.Client, in)
 	}
-	status := statusOf(err)
+	status := StatusOf(err)
 	switch {
 	case ctx.Err() != nil || w.p.Retry && (status <= 0 || status == 503):
 	case status >= 500 && w.p.Lenient: // a disk that refuses writes can be read
