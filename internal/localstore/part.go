@@ -54,7 +54,7 @@ func (s *Store) putPart(ctx context.Context, in PartInput, u *uploadRow) (p Part
 		})
 		return err
 	})
-	d.named(err)
+	s.named(d, err)
 	return p, err
 }
 

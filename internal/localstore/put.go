@@ -44,7 +44,7 @@ func (s *Store) Put(ctx context.Context, in PutInput) (v Version, err error) {
 		v = b.describe(in.Key, &fresh)
 		return nil
 	})
-	d.named(err)
+	s.named(d, err)
 	return v, err
 }
 

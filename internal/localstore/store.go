@@ -69,6 +69,7 @@ type Store struct {
 		dead map[blob.ID]bool
 	}
 	damage  atomic.Pointer[error]
+	unswept atomic.Bool // a write ended without anyone knowing how
 	closing func() error
 }
 

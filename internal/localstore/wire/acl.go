@@ -23,11 +23,11 @@ func checkACL(h http.Header) error {
 	case canned != "" && !slices.Contains(cannedACLs, canned):
 		return invalidArgument("x-amz-acl", canned, "")
 	case slices.Index(cannedACLs, canned) > 1:
-		return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs")
+		return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs.")
 	}
 	for name := range h {
 		if strings.HasPrefix(strings.ToLower(name), "x-amz-grant-") {
-			return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs")
+			return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs.")
 		}
 	}
 	return nil
@@ -94,7 +94,7 @@ func (x *exchange) sameACL() error {
 	}
 	for _, g := range doc.Grants {
 		if g.Permission != "FULL_CONTROL" || g.Grantee.URI+g.Grantee.EmailAddress != "" || g.Grantee.ID != "" && g.Grantee.ID != x.owner {
-			return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs")
+			return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs.")
 		}
 	}
 	return nil

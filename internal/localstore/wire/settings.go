@@ -20,7 +20,8 @@ type setting struct {
 	root    string
 	// read decodes and checks the request's document, and returns what is kept.
 	// nil: the store does not have it.
-	read func(*exchange) ([]byte, error)
+	read   func(*exchange) ([]byte, error)
+	status int // of PUT, 0: 200
 	// initial is the document of a bucket for which none was put.
 	initial []byte
 	// named is for settings of which a bucket has several, by their id.
@@ -34,7 +35,7 @@ var settings = []setting{
 	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found.", read: (*exchange).readOwnership,
 		initial: ownershipXML("BucketOwnerEnforced")},
 	{name: "publicAccessBlock", absent: "NoSuchPublicAccessBlockConfiguration", message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
-	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags},
+	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags, status: http.StatusNoContent},
 
 	{name: "encryption", absent: "ServerSideEncryptionConfigurationNotFoundError", message: "The server side encryption configuration was not found"},
 	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
@@ -76,7 +77,7 @@ func bucketSettings() []operation {
 }
 
 func refused(what string) func(*exchange) (*answer, error) {
-	return func(*exchange) (*answer, error) { return nil, unknown("a bucket's " + what) }
+	return func(*exchange) (*answer, error) { return nil, unknown("The store does not have a bucket's " + what) }
 }
 
 // removed is kept in place of a document that has an initial one.
@@ -104,7 +105,7 @@ func (s setting) get(x *exchange) (*answer, error) {
 
 func (s setting) put(x *exchange) (*answer, error) {
 	if s.read == nil {
-		return nil, unknown("a bucket's " + s.name)
+		return nil, unknown("The store does not have a bucket's " + s.name)
 	}
 	doc, err := s.read(x)
 	if err != nil {
@@ -113,7 +114,7 @@ func (s setting) put(x *exchange) (*answer, error) {
 	if err := x.store.PutSetting(x.bucket, s.name, doc); err != nil {
 		return nil, err
 	}
-	return empty(http.StatusOK), nil
+	return empty(s.status), nil
 }
 
 // delete succeeds where nothing was put, as on S3, but is refused for what the
@@ -127,7 +128,7 @@ func (s setting) delete(x *exchange) (*answer, error) {
 	case s.name == "policy" || s.name == "website":
 		return empty(http.StatusNoContent), nil
 	}
-	return nil, unknown("a bucket's " + s.name)
+	return nil, unknown("The store does not have a bucket's " + s.name)
 }
 
 func (x *exchange) getVersioning() (*answer, error) {
@@ -150,7 +151,7 @@ func (x *exchange) putVersioning() (*answer, error) {
 	}
 	switch {
 	case doc.MFADelete == "Enabled" || doc.MfaDelete == "Enabled":
-		return nil, unknown("MfaDelete")
+		return nil, unknown("The store does not have MfaDelete")
 	case doc.Status == "":
 		return nil, refuse("IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	case doc.Status != "Enabled" && doc.Status != "Suspended":

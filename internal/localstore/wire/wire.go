@@ -138,6 +138,9 @@ func (x *exchange) response(a *answer) *http.Response {
 	if h == nil {
 		h = http.Header{}
 	}
+	if x.r.Method != http.MethodOptions {
+		x.allowPage(h, x.r.Method, nil)
+	}
 	h["X-Amz-Request-Id"] = []string{x.id}
 	h["X-Amz-Id-2"] = []string{hostID}
 	resp := &http.Response{
