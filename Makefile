@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-faults test-faults-short test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -38,6 +38,15 @@ test-large: build ## a file of 5 GiB by each way of the upload API, with peak me
 test-conformance: build minio ## public S3 suites directly and through the gateway (ten minutes)
 	@tests/conformance/run.py --gateway $(BIN) --minio $(MINIO)
 
+FAULTS := cd tests/faults && $(GO) test -mod=mod ./disk ./workload && $(GO) test -mod=mod -count=1 -v
+FAULTS_ARGS := -gateway $(CURDIR)/$(BIN)
+
+test-faults-short: build ## power cuts, disk faults, flipped bits and kills: five minutes of them (root, /dev/fuse)
+	$(FAULTS) -timeout 30m . -args $(FAULTS_ARGS)
+
+test-faults: build ## all of them: each sync, 2,000 writes, each operation that fails, 1,000 kills (two hours)
+	$(FAULTS) -timeout 6h . -args $(FAULTS_ARGS) -syncs 0 -cuts 2000 -ops 0 -flips 1000 -kills 1000
+
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)
 $(MINIO): tools/minio/go.mod tools/minio/go.sum
 	@echo "building MinIO from its Go module; this takes about five minutes, once"
@@ -55,6 +64,7 @@ redis: ## install Debian's redis-server, which the tests of replicas use
 check: ## format, vet, staticcheck, known vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt -w needed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	cd tests/faults && $(GO) vet -mod=mod ./...
 	$(GO) tool staticcheck ./...
 	@if out=$$($(GO) tool govulncheck ./... 2>&1); then echo "$$out"; \
 	elif echo "$$out" | grep -qiE 'no such host|connection refused|dial tcp|fetching vulnerabilities|i/o timeout|forbidden'; then echo "govulncheck: SKIPPED, its vulnerability database cannot be reached from here"; \
