@@ -1,0 +1,67 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	symbolStart = "‹"
+	symbolEnd   = "›"
+
+	// symbolic is the year before which a time is a symbol: no store existed
+	// then, and S3's rules treat no earlier date in a special way.
+	symbolic = 1990
+	// day is what separates the serial number of a version from the days of its
+	// retention in a symbolic time.
+	day = 24 * 60 * 60
+)
+
+// symbol returns the name of an identifier that step makes.
+func symbol(kind string, step, n int) string {
+	return fmt.Sprintf("%s%s%d.%d%s", symbolStart, kind, step, n, symbolEnd)
+}
+
+// isSymbol reports whether s is a symbol and nothing else.
+func isSymbol(s string) bool {
+	return strings.HasPrefix(s, symbolStart) && strings.HasSuffix(s, symbolEnd)
+}
+
+// replaceSymbols replaces each symbol in s by what known returns for it. It
+// reports false if known does not have one.
+func replaceSymbols(s string, known func(string) (string, bool)) (string, bool) {
+	if !strings.Contains(s, symbolStart) {
+		return s, true
+	}
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, symbolStart)
+		b.WriteString(before)
+		if !found {
+			return b.String(), true
+		}
+		name, after, _ := strings.Cut(rest, symbolEnd)
+		value, ok := known(symbolStart + name + symbolEnd)
+		if !ok {
+			return "", false
+		}
+		b.WriteString(value)
+		s = after
+	}
+}
+
+// stamp is the symbol for the time at which the version with this serial number
+// was made, or for days after that.
+func stamp(serial, days int) *time.Time {
+	t := time.Unix(int64(days*day+serial), 0).UTC()
+	return &t
+}
+
+// stamped returns what stamp encoded, and whether t is a symbol.
+func stamped(t time.Time) (serial, days int, ok bool) {
+	if t.Year() >= symbolic {
+		return 0, 0, false
+	}
+	return int(t.Unix() % day), int(t.Unix() / day), true
+}
