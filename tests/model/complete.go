@@ -19,7 +19,7 @@ func (m *Model) complete(_ Step, in *s3.CompleteMultipartUploadInput) *Want {
 		return b.completeAgain(in)
 	}
 	if len(in.MultipartUpload.Parts) == 0 {
-		return fail("MalformedXML")
+		return fail("MalformedXML", "InvalidRequest")
 	}
 	var p problems
 	parts := m.chosen(&p, u, in.MultipartUpload.Parts)
@@ -57,7 +57,7 @@ func (b *bucket) completeAgain(in *s3.CompleteMultipartUploadInput) *Want {
 	if c == nil || c.key != *in.Key || !reflect.DeepEqual(c.request, *in.MultipartUpload) {
 		w := fail("NoSuchUpload")
 		if len(in.MultipartUpload.Parts) == 0 {
-			w.Or = append(w.Or, "MalformedXML")
+			w.Or = append(w.Or, "MalformedXML", "InvalidRequest")
 		}
 		if c != nil {
 			w.Or = append(w.Or, "InvalidPart", "InvalidPartOrder", "InvalidRequest")

@@ -82,9 +82,18 @@ func (m *Model) copy(_ Step, in *s3.CopyObjectInput) *Want {
 	v.info = copiedInfo(from.info, given, replaces, in.TaggingDirective == types.TaggingDirectiveReplace)
 	v.data, v.etag = from.data, etag(from.data)
 	v.sum, v.plain = copiedSum(from, in.ChecksumAlgorithm)
-	id := sourceBucket.shown(from)
+	id := sourceBucket.copiedID(s, from)
 	m.add(b, *in.Key, v)
 	return m.copied(v, b, id)
+}
+
+// copiedID returns the version id of a source for the answer. S3 does not
+// document whether null is returned for a bucket that never had versioning.
+func (b *bucket) copiedID(s source, from *version) *string {
+	if s.id != nil {
+		return &from.id
+	}
+	return b.shown(from)
 }
 
 func (m *Model) copied(v *version, b *bucket, from *string) *Want {

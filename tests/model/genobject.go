@@ -128,7 +128,7 @@ var tagValues = []string{"", "1", "two words", "a/b", "ä", "x=y", "+-._:@"}
 func (g *generator) tagHeader() *string {
 	v := url.Values{}
 	for range 1 + g.IntN(3) {
-		v.Set(pick(g, []string{"t", "u v", "ü", "k/l"}), pick(g, tagValues))
+		v.Set(pick(g, []string{"t", "u v", "w", "x", "ü", "k/l"}), pick(g, tagValues))
 	}
 	if g.one(20) {
 		for i := range maxTags + 1 {

@@ -350,7 +350,7 @@ func (g *generator) tags() any {
 		n = maxTags + g.IntN(2)
 	}
 	for i := range n {
-		t.TagSet = append(t.TagSet, types.Tag{Key: aws.String(fmt.Sprint("ü ", i)), Value: aws.String(pick(g, tagValues))})
+		t.TagSet = append(t.TagSet, types.Tag{Key: aws.String(fmt.Sprint(pick(g, []string{"ü ", "t"}), i)), Value: aws.String(pick(g, tagValues))})
 	}
 	if n > 1 && g.one(12) {
 		t.TagSet[1].Key = t.TagSet[0].Key

@@ -71,6 +71,7 @@ func runPrograms(t *testing.T, target *Target, programs int) {
 	run := func(p Program) *Failure {
 		return Run(t.Context(), target, p, fmt.Sprintf("m%d-%d-", os.Getpid(), runs.Add(1)), totals)
 	}
+	kinds := &kinds{count: map[string]int{}}
 	stop := make(chan struct{})
 	go report(t.Context(), stop, target, totals, programs)
 	for range 4 * runtime.GOMAXPROCS(0) {
@@ -82,7 +83,7 @@ func runPrograms(t *testing.T, target *Target, programs int) {
 					continue
 				}
 				failed.Add(1)
-				if left.Add(-1) < 0 {
+				if kinds.add(f.Kind()) > 1 || left.Add(-1) < 0 {
 					continue
 				}
 				q, f := Shrink(p, f, run)
@@ -97,9 +98,22 @@ func runPrograms(t *testing.T, target *Target, programs int) {
 	for i, d := range target.Departures {
 		t.Logf("  %6d × %s: %s", totals.Departed[i].Load(), d.Name, d.Reason)
 	}
-	if failed.Load() > 0 {
-		t.Fail()
+	for _, kind := range sortedKeys(kinds.count) {
+		t.Errorf("  %d programs failed by %s", kinds.count[kind], kind)
 	}
+}
+
+// kinds counts failures by their kind.
+type kinds struct {
+	sync.Mutex
+	count map[string]int
+}
+
+func (k *kinds) add(kind string) int {
+	k.Lock()
+	defer k.Unlock()
+	k.count[kind]++
+	return k.count[kind]
 }
 
 // report prints the progress until stop is closed.

@@ -105,7 +105,7 @@ func (m *Model) uploadPart(s Step, in *s3.UploadPartInput) *Want {
 
 // copyPart is UploadPartCopy.
 func (m *Model) copyPart(_ Step, in *s3.UploadPartCopyInput) *Want {
-	_, sourceBucket, from, p := m.from(in.CopySource)
+	src, sourceBucket, from, p := m.from(in.CopySource)
 	u := m.partOf(in.Bucket, in.Key, in.UploadId, *in.PartNumber, &p)
 	var data []byte
 	if from != nil {
@@ -125,7 +125,7 @@ func (m *Model) copyPart(_ Step, in *s3.UploadPartCopyInput) *Want {
 	}
 	made := &part{number: *in.PartNumber, data: data, etag: etag(data), sum: fullSum(a, data), serial: m.nextSerial()}
 	u.parts[made.number] = made
-	out := &s3.UploadPartCopyOutput{CopySourceVersionId: sourceBucket.shown(from),
+	out := &s3.UploadPartCopyOutput{CopySourceVersionId: sourceBucket.copiedID(src, from),
 		CopyPartResult: &types.CopyPartResult{ETag: &made.etag, LastModified: m.modified(made.serial)}}
 	setSum(out.CopyPartResult, made.sum)
 	w := done(http.StatusOK, out)

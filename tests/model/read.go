@@ -82,14 +82,17 @@ type conditions struct {
 // If-Modified-Since irrelevant.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 func (c conditions) read(v *version) *Want {
+	failed := c.match != nil && !matches(*c.match, v.etag) || c.match == nil && c.unmodified != nil && after(v, *c.unmodified)
+	same := c.noneMatch != nil && matches(*c.noneMatch, v.etag) || c.noneMatch == nil && c.modified != nil && !after(v, *c.modified)
 	switch {
-	case c.match != nil && !matches(*c.match, v.etag):
+	case failed && same:
+		// The order of the RFC answers 412; S3 does not document this pair.
+		w := fail("PreconditionFailed", "NotModified")
+		w.Opaque = true
+		return w
+	case failed:
 		return fail("PreconditionFailed")
-	case c.match == nil && c.unmodified != nil && after(v, *c.unmodified):
-		return fail("PreconditionFailed")
-	case c.noneMatch != nil && matches(*c.noneMatch, v.etag):
-		return notModified(v)
-	case c.noneMatch == nil && c.modified != nil && !after(v, *c.modified):
+	case same:
 		return notModified(v)
 	}
 	return nil
@@ -165,7 +168,7 @@ func (sel *selection) part(v *version, number int32) *Want {
 		}
 		sel.start += len(p.data)
 	}
-	sel.partial = v.parts != nil
+	sel.partial = true
 	sel.unknown = sel.start == sel.end // no Content-Range can express it
 	return nil
 }

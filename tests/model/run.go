@@ -52,6 +52,12 @@ type Failure struct {
 	Final bool
 }
 
+// Kind returns the operation and the field: failures of one kind have one
+// cause, mostly.
+func (f *Failure) Kind() string {
+	return f.Step.Operation() + " " + f.Differences[0].Path
+}
+
 func (f *Failure) String() string {
 	var b strings.Builder
 	if f.Final {
@@ -108,7 +114,7 @@ func (r *run) step(ctx context.Context, s Step) *Failure {
 	}
 	got, err := r.send(ctx, s)
 	if err != nil {
-		return &Failure{Step: s, Differences: []Difference{{At: "answer", Want: "one", Got: err.Error()}}}
+		return &Failure{Step: s, Differences: []Difference{{Path: "answer", At: "answer", Want: "one", Got: err.Error()}}}
 	}
 	differences := r.tolerated(s, r.bound.compare(want, got))
 	if len(differences) == 0 {

@@ -1,7 +1,7 @@
 package model
 
-// Shrink returns the smallest program it finds that still fails by dropping
-// steps, and its failure. fails runs a program and returns nil if it passes.
+// Shrink returns the smallest program it finds that still fails in the same way
+// by dropping steps, and its failure. fails runs a program and returns nil if it passes.
 func Shrink(p Program, f *Failure, fails func(Program) *Failure) (Program, *Failure) {
 	if !f.Final {
 		for i, s := range p.Steps {
@@ -15,7 +15,7 @@ func Shrink(p Program, f *Failure, fails func(Program) *Failure) (Program, *Fail
 		for at := 0; at < len(p.Steps); {
 			smaller := p
 			smaller.Steps = append(append([]Step{}, p.Steps[:at]...), p.Steps[min(len(p.Steps), at+size):]...)
-			if g := fails(smaller); g != nil {
+			if g := fails(smaller); g != nil && g.Kind() == f.Kind() {
 				p, f = smaller, g
 				continue
 			}
