@@ -1,0 +1,125 @@
+package wire
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/codeguardians/s3gateway/internal/localstore"
+)
+
+// cannedACLs are those of S3
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html).
+var cannedACLs = []string{
+	"private", "bucket-owner-full-control", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "log-delivery-write",
+}
+
+// checkACL refuses headers of access control lists, but for the two that say what
+// is so without them. S3 answers so in a bucket whose owner owns every object.
+func checkACL(h http.Header) error {
+	canned := h.Get("X-Amz-Acl")
+	switch {
+	case canned != "" && !slices.Contains(cannedACLs, canned):
+		return invalidArgument("x-amz-acl", canned, "")
+	case slices.Index(cannedACLs, canned) > 1:
+		return refuse(aclNotSupported, "The bucket does not allow ACLs")
+	}
+	for name := range h {
+		if strings.HasPrefix(strings.ToLower(name), "x-amz-grant-") {
+			return refuse(aclNotSupported, "The bucket does not allow ACLs")
+		}
+	}
+	return nil
+}
+
+type accessControl struct {
+	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ AccessControlPolicy"`
+	Owner   owner
+	Grants  []grant `xml:"AccessControlList>Grant"`
+}
+
+type grant struct {
+	Grantee struct {
+		Instance string `xml:"xmlns:xsi,attr"`
+		Type     string `xml:"xsi:type,attr"`
+		ID       string
+	}
+	Permission string
+}
+
+// fullControl is the access control list of everything: its owner has full
+// control.
+func (x *exchange) fullControl() *answer {
+	var g grant
+	g.Grantee.Instance, g.Grantee.Type, g.Grantee.ID = "http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", x.owner
+	g.Permission = "FULL_CONTROL"
+	return document(accessControl{Owner: owner{x.owner}, Grants: []grant{g}})
+}
+
+func (x *exchange) getBucketACL() (*answer, error) {
+	if _, err := x.store.Bucket(x.bucket); err != nil {
+		return nil, err
+	}
+	return x.fullControl(), nil
+}
+
+func (x *exchange) putBucketACL() (*answer, error) {
+	if _, err := x.store.Bucket(x.bucket); err != nil {
+		return nil, err
+	}
+	return empty(http.StatusOK), x.sameACL()
+}
+
+func (x *exchange) getObjectACL() (*answer, error) {
+	v, err := x.stat()
+	if err != nil {
+		return nil, err
+	}
+	a := x.fullControl()
+	setVersion(a.header, v)
+	return a, nil
+}
+
+func (x *exchange) putObjectACL() (*answer, error) {
+	v, err := x.stat()
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	setVersion(a.header, v)
+	return a, x.sameACL()
+}
+
+// stat returns the version that the request names.
+func (x *exchange) stat() (localstore.Version, error) {
+	ref, err := x.ref()
+	if err != nil {
+		return localstore.Version{}, err
+	}
+	return x.store.Stat(ref)
+}
+
+// sameACL refuses a list that differs from the owner's full control.
+func (x *exchange) sameACL() error {
+	if err := checkACL(x.header); err != nil || x.header.Get("X-Amz-Acl") != "" {
+		return err
+	}
+	var doc struct {
+		XMLName xml.Name `xml:"AccessControlPolicy"`
+		Owner   struct{ ID string }
+		Grants  []struct {
+			Grantee    struct{ ID, URI, EmailAddress string }
+			Permission string
+		} `xml:"AccessControlList>Grant"`
+	}
+	if err := x.readDocument("AccessControlPolicy", &doc); err != nil {
+		return err
+	}
+	for _, g := range doc.Grants {
+		if g.Permission != "FULL_CONTROL" || g.Grantee.URI+g.Grantee.EmailAddress != "" || g.Grantee.ID != "" && g.Grantee.ID != x.owner {
+			return refuse(aclNotSupported, "The bucket does not allow ACLs")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package wire
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codeguardians/s3gateway/internal/localstore"
+)
+
+type initiated struct {
+	XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ InitiateMultipartUploadResult"`
+	Bucket   string
+	Key      text
+	UploadID string `xml:"UploadId"`
+}
+
+func (x *exchange) createUpload() (*answer, error) {
+	o, err := x.newObject()
+	if err != nil {
+		return nil, err
+	}
+	u, err := x.store.CreateUpload(localstore.CreateUploadInput{
+		Bucket: x.bucket, Key: x.key, Meta: o.meta, Tags: o.tags, Lock: o.lock,
+		Algorithm: strings.ToUpper(x.header.Get("X-Amz-Checksum-Algorithm")), Type: strings.ToUpper(x.header.Get("X-Amz-Checksum-Type")),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := document(initiated{Bucket: x.bucket, Key: text(x.key), UploadID: u.ID})
+	setUnlessEmpty(a.header, "X-Amz-Checksum-Algorithm", u.Algorithm)
+	setUnlessEmpty(a.header, "X-Amz-Checksum-Type", u.Type)
+	return a, nil
+}
+
+func (x *exchange) uploadPart() (*answer, error) {
+	n, err := x.partNumber()
+	if err != nil {
+		return nil, err
+	}
+	body, e, err := x.openBody()
+	if err != nil {
+		return nil, err
+	}
+	p, err := x.store.PutPart(x.ctx, localstore.PartInput{
+		Bucket: x.bucket, Key: x.key, UploadID: x.get("uploadId"), Number: n, Body: body, Expect: e,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	a.header["Etag"] = []string{quoted(p.ETag)}
+	p.Checksum.Type = "" // it is the upload's, not the part's
+	setChecksum(a.header, p.Checksum)
+	return a, nil
+}
+
+type copyPartResult struct {
+	XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CopyPartResult"`
+	LastModified string
+	ETag         string
+	Checksum     *element
+}
+
+func (x *exchange) copyPart() (*answer, error) {
+	n, err := x.partNumber()
+	if err != nil {
+		return nil, err
+	}
+	source, err := x.copySource()
+	if err != nil {
+		return nil, err
+	}
+	r, err := x.copyRange()
+	if err != nil {
+		return nil, err
+	}
+	p, from, err := x.store.CopyPart(x.ctx, localstore.CopyPartInput{
+		Source: source, SourceIf: x.sourceIf(r), Range: r, Bucket: x.bucket, Key: x.key, UploadID: x.get("uploadId"), Number: n,
+	})
+	if err != nil {
+		return nil, x.copyError(err)
+	}
+	a := document(copyPartResult{LastModified: xmlDate(p.Modified), ETag: quoted(p.ETag), Checksum: checksumElement(p.Checksum)})
+	setSourceVersion(a.header, from)
+	return a, nil
+}
+
+// copyRange returns the range of a copied part, nil for the whole source. S3 takes
+// no other form than first and last.
+func (x *exchange) copyRange() (*localstore.Range, error) {
+	value := x.header.Get("X-Amz-Copy-Source-Range")
+	if value == "" {
+		return nil, nil
+	}
+	first, last, ok := parseRange(value)
+	if !ok || first < 0 || last < 0 || !strings.HasPrefix(value, "bytes=") {
+		return nil, invalidArgument("x-amz-copy-source-range", value, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+	}
+	return &localstore.Range{Offset: first, Length: last - first + 1}, nil
+}
+
+type completed struct {
+	XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
+	Location     string
+	Bucket       string
+	Key          text
+	ETag         string
+	Checksum     *element
+	ChecksumType string `xml:",omitempty"`
+}
+
+func (x *exchange) completeUpload() (*answer, error) {
+	in, err := x.readComplete()
+	if err != nil {
+		return nil, err
+	}
+	v, err := x.store.Complete(x.ctx, in)
+	if err != nil {
+		return nil, x.conditional(err)
+	}
+	a := document(completed{
+		Location: (&url.URL{Scheme: "http", Host: x.r.URL.Host, Path: "/" + x.bucket + "/" + x.key}).String(),
+		Bucket:   x.bucket, Key: text(x.key), ETag: quoted(v.ETag), Checksum: checksumElement(v.Checksum), ChecksumType: v.Checksum.Type,
+	})
+	setVersion(a.header, v)
+	return a, nil
+}
+
+// readComplete reads headers and document of CompleteMultipartUpload. Its checksum
+// headers are the object's, not the document's.
+func (x *exchange) readComplete() (localstore.CompleteInput, error) {
+	in := localstore.CompleteInput{Bucket: x.bucket, Key: x.key, UploadID: x.get("uploadId")}
+	var err error
+	if in.If, err = x.writeIf(); err != nil {
+		return in, err
+	}
+	in.Checksum, err = declaredChecksum(x.header, func(c checksum, value string) bool {
+		sum, _, _ := strings.Cut(value, "-") // of a composite one, the number of parts follows
+		return c.valid(sum)
+	})
+	if err != nil {
+		return in, err
+	}
+	in.Checksum.Type = strings.ToUpper(x.header.Get("X-Amz-Checksum-Type"))
+	if value := x.header.Get("X-Amz-Mp-Object-Size"); value != "" {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return in, invalidRequest("Value for x-amz-mp-object-size header is invalid: '%s'", value)
+		}
+		if n < 0 {
+			return in, invalidRequest("Value for x-amz-mp-object-size header is less than zero: '%d'", n)
+		}
+		in.Size = &n
+	}
+	in.Parts, err = x.readParts()
+	return in, err
+}
+
+func (x *exchange) readParts() (parts []localstore.CompletedPart, err error) {
+	plain := *x
+	plain.header = x.header.Clone()
+	for _, c := range checksums {
+		plain.header.Del(c.header)
+	}
+	p, err := plain.openDocument(maxCompletion, false)
+	if err != nil {
+		return nil, err
+	}
+	err = p.each("CompleteMultipartUpload", func(d *xml.Decoder, start xml.StartElement) error {
+		if start.Name.Local != "Part" || len(parts) == localstore.MaxParts {
+			return malformed()
+		}
+		part, err := readPart(d, start)
+		parts = append(parts, part)
+		return err
+	})
+	if err == nil && len(parts) == 0 {
+		err = malformed()
+	}
+	return parts, err
+}
+
+func readPart(d *xml.Decoder, start xml.StartElement) (localstore.CompletedPart, error) {
+	var doc struct {
+		PartNumber *int
+		ETag       *string
+		Rest       []struct {
+			XMLName xml.Name
+			Value   string `xml:",chardata"`
+		} `xml:",any"`
+	}
+	if err := d.DecodeElement(&doc, &start); err != nil {
+		return localstore.CompletedPart{}, err
+	}
+	if doc.PartNumber == nil || doc.ETag == nil {
+		return localstore.CompletedPart{}, malformed()
+	}
+	part := localstore.CompletedPart{Number: *doc.PartNumber, ETag: unquoted(*doc.ETag)}
+	if part.Number < 1 || part.Number > localstore.MaxParts {
+		return part, invalidArgument("PartNumber", strconv.Itoa(part.Number), "PartNumber must be >= 1")
+	}
+	for _, other := range doc.Rest {
+		algorithm, isChecksum := strings.CutPrefix(other.XMLName.Local, "Checksum")
+		c, known := findChecksum(algorithm)
+		if !isChecksum || !known || part.Checksum.Value != "" {
+			return part, malformed()
+		}
+		part.Checksum = localstore.Checksum{Algorithm: c.algorithm, Value: strings.TrimSpace(other.Value)}
+	}
+	return part, nil
+}
+
+func (x *exchange) abortUpload() (*answer, error) {
+	var at time.Time
+	if value := x.header.Get("X-Amz-If-Match-Initiated-Time"); value != "" {
+		var err error
+		if at, err = parseDate(value); err != nil {
+			return nil, invalidArgument("x-amz-if-match-initiated-time", value, "The time must be an HTTP date or in ISO 8601 format")
+		}
+	}
+	if err := x.store.Abort(x.bucket, x.key, x.get("uploadId"), at); err != nil {
+		return nil, err
+	}
+	return empty(http.StatusNoContent), nil
+}

@@ -1,0 +1,245 @@
+package wire
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/codeguardians/s3gateway/internal/localstore"
+)
+
+// setting is a configuration of a bucket, in a sub-resource of the same name.
+type setting struct {
+	name string
+	// absent is the code of GET where it was never put; "" where nothing is an
+	// answer, and root then the name of the empty document.
+	absent  localstore.Code
+	message string
+	root    string
+	// read decodes and checks the request's document, and returns what is kept.
+	// nil: the store does not have it.
+	read func(*exchange) ([]byte, error)
+	// named is for settings of which a bucket has several, by their id.
+	named bool
+}
+
+// settings are those with nothing beside GET, PUT and DELETE of a document.
+var settings = []setting{
+	{name: "cors", absent: noSuchCORS, message: "The CORS configuration does not exist", read: (*exchange).readCORS},
+	{name: "lifecycle", absent: noSuchLifecycle, message: "The lifecycle configuration does not exist", read: (*exchange).readLifecycle},
+	{name: "ownershipControls", absent: noSuchOwnership, message: "The bucket ownership controls were not found", read: (*exchange).readOwnership},
+	{name: "publicAccessBlock", absent: noSuchPublicBlock, message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
+	{name: "tagging", absent: noSuchTagSet, message: "The TagSet does not exist", read: (*exchange).readBucketTags},
+
+	{name: "encryption", absent: noSuchEncryption, message: "The server side encryption configuration was not found"},
+	{name: "policy", absent: noSuchPolicy, message: "The bucket policy does not exist"},
+	{name: "policyStatus", absent: noSuchPolicy, message: "The bucket policy does not exist"},
+	{name: "replication", absent: noSuchReplication, message: "The replication configuration was not found"},
+	{name: "website", absent: noSuchWebsite, message: "The specified bucket does not have a website configuration"},
+	{name: "accelerate", root: "AccelerateConfiguration"},
+	{name: "logging", root: "BucketLoggingStatus"},
+	{name: "notification", root: "NotificationConfiguration"},
+	{name: "analytics", root: "ListBucketAnalyticsConfigurationResult", named: true},
+	{name: "intelligent-tiering", root: "ListBucketIntelligentTieringConfigurationsOutput", named: true},
+	{name: "inventory", root: "ListInventoryConfigurationsResult", named: true},
+	{name: "metrics", root: "ListMetricsConfigurationsResult", named: true},
+}
+
+// bucketSettings are the rows of the table for them, and for those that say more
+// than their document.
+func bucketSettings() []operation {
+	rows := []operation{
+		{method: "GET", level: onBucket, tells: []string{"versioning"}, handle: (*exchange).getVersioning},
+		{method: "PUT", level: onBucket, tells: []string{"versioning"}, handle: (*exchange).putVersioning, headers: checksumHeaders},
+		{method: "GET", level: onBucket, tells: []string{"object-lock"}, handle: (*exchange).getLockConfiguration},
+		{method: "PUT", level: onBucket, tells: []string{"object-lock"}, handle: (*exchange).putLockConfiguration,
+			headers: join(checksumHeaders, []string{"x-amz-bucket-object-lock-token"})},
+		{method: "GET", level: onBucket, tells: []string{"acl"}, handle: (*exchange).getBucketACL},
+		{method: "PUT", level: onBucket, tells: []string{"acl"}, handle: (*exchange).putBucketACL, headers: join(aclHeaders, checksumHeaders)},
+		{method: "GET", level: onBucket, tells: []string{"requestPayment"}, handle: (*exchange).getPayment},
+		{method: "PUT", level: onBucket, tells: []string{"requestPayment"}, handle: refused("requestPayment")},
+	}
+	for _, s := range settings {
+		tells := []string{s.name}
+		rows = append(rows,
+			operation{method: "GET", level: onBucket, tells: tells, handle: s.get},
+			operation{method: "PUT", level: onBucket, tells: tells, handle: s.put, params: []string{"id"},
+				headers: join(checksumHeaders, []string{"x-amz-transition-default-minimum-object-size", "x-amz-confirm-remove-self-bucket-access", "x-amz-skip-destination-validation"})},
+			operation{method: "DELETE", level: onBucket, tells: tells, handle: s.delete, params: []string{"id"}})
+	}
+	return rows
+}
+
+func refused(what string) func(*exchange) (*answer, error) {
+	return func(*exchange) (*answer, error) { return nil, unknown("a bucket's " + what) }
+}
+
+func (s setting) get(x *exchange) (*answer, error) {
+	doc, err := x.store.Setting(x.bucket, s.name)
+	switch {
+	case err != nil:
+		return nil, err
+	case doc != nil:
+		return documentOf(doc), nil
+	case s.named && x.has("id"):
+		return nil, noConfiguration()
+	case s.absent != "":
+		return nil, refuse(s.absent, "%s", s.message).with("BucketName", x.bucket)
+	}
+	list := emptyList{XMLName: xml.Name{Space: namespace, Local: s.root}}
+	if s.named {
+		list.IsTruncated = "false"
+	}
+	return document(list), nil
+}
+
+func noConfiguration() *failure {
+	return refuse(noSuchConfiguration, "The specified configuration does not exist.")
+}
+
+type emptyList struct {
+	XMLName     xml.Name
+	IsTruncated string `xml:",omitempty"`
+}
+
+func (s setting) put(x *exchange) (*answer, error) {
+	if s.read == nil {
+		return nil, unknown("a bucket's " + s.name)
+	}
+	doc, err := s.read(x)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.store.PutSetting(x.bucket, s.name, doc); err != nil {
+		return nil, err
+	}
+	return empty(http.StatusOK), nil
+}
+
+// delete succeeds where nothing was put, as on S3.
+func (s setting) delete(x *exchange) (*answer, error) {
+	if s.read != nil {
+		return empty(http.StatusNoContent), x.store.PutSetting(x.bucket, s.name, nil)
+	}
+	_, err := x.store.Bucket(x.bucket)
+	if err == nil && s.named {
+		err = noConfiguration()
+	}
+	return empty(http.StatusNoContent), err
+}
+
+type versioning struct {
+	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ VersioningConfiguration"`
+	Status  string   `xml:",omitempty"`
+}
+
+func (x *exchange) getVersioning() (*answer, error) {
+	b, err := x.store.Bucket(x.bucket)
+	if err != nil {
+		return nil, err
+	}
+	return document(versioning{Status: b.Versioning}), nil
+}
+
+func (x *exchange) putVersioning() (*answer, error) {
+	var doc struct {
+		XMLName              xml.Name `xml:"VersioningConfiguration"`
+		Status               string
+		MFADelete, MfaDelete string
+		strict
+	}
+	if err := x.readDocument("VersioningConfiguration", &doc); err != nil {
+		return nil, err
+	}
+	switch {
+	case doc.MFADelete == "Enabled" || doc.MfaDelete == "Enabled":
+		return nil, unknown("MfaDelete")
+	case doc.Status == "":
+		return nil, refuse(illegalVersioning, "The Versioning element must be specified")
+	case doc.Status != "Enabled" && doc.Status != "Suspended":
+		return nil, malformed()
+	}
+	return empty(http.StatusOK), x.store.SetVersioning(x.bucket, doc.Status)
+}
+
+type payment struct {
+	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ RequestPaymentConfiguration"`
+	Payer   string
+}
+
+func (x *exchange) getPayment() (*answer, error) {
+	if _, err := x.store.Bucket(x.bucket); err != nil {
+		return nil, err
+	}
+	return document(payment{Payer: "BucketOwner"}), nil
+}
+
+func (x *exchange) readBucketTags() ([]byte, error) {
+	tags, err := x.readTags(maxBucketTags, "Bucket tag count cannot be greater than 50")
+	if err != nil {
+		return nil, err
+	}
+	return taggingXML(tags), nil
+}
+
+// ownerships are the values of object ownership. They change nothing here, where
+// one owner has everything and lists of access control are refused.
+var ownerships = []string{"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"}
+
+func validOwnership(value string) bool { return slices.Contains(ownerships, value) }
+
+type ownership struct {
+	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ OwnershipControls"`
+	Value   string   `xml:"Rule>ObjectOwnership"`
+}
+
+func newOwnership(value string) ownership { return ownership{Value: value} }
+
+func (x *exchange) readOwnership() ([]byte, error) {
+	var doc struct {
+		XMLName xml.Name `xml:"OwnershipControls"`
+		Rule    []struct {
+			ObjectOwnership string
+			strict
+		}
+		strict
+	}
+	if err := x.readDocument("OwnershipControls", &doc); err != nil {
+		return nil, err
+	}
+	if len(doc.Rule) != 1 || !validOwnership(doc.Rule[0].ObjectOwnership) {
+		return nil, malformed()
+	}
+	return marshal(newOwnership(doc.Rule[0].ObjectOwnership)), nil
+}
+
+type publicBlock struct {
+	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ PublicAccessBlockConfiguration"`
+	BlockPublicAcls       bool
+	IgnorePublicAcls      bool
+	BlockPublicPolicy     bool
+	RestrictPublicBuckets bool
+}
+
+func (x *exchange) readPublicBlock() ([]byte, error) {
+	var doc struct {
+		XMLName                                                                     xml.Name `xml:"PublicAccessBlockConfiguration"`
+		BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets string
+		strict
+	}
+	if err := x.readDocument("PublicAccessBlockConfiguration", &doc); err != nil {
+		return nil, err
+	}
+	values := [4]bool{}
+	for i, s := range []string{doc.BlockPublicAcls, doc.IgnorePublicAcls, doc.BlockPublicPolicy, doc.RestrictPublicBuckets} {
+		switch strings.ToLower(strings.TrimSpace(s)) {
+		case "true":
+			values[i] = true
+		case "false", "":
+		default:
+			return nil, malformed()
+		}
+	}
+	return marshal(publicBlock{BlockPublicAcls: values[0], IgnorePublicAcls: values[1], BlockPublicPolicy: values[2], RestrictPublicBuckets: values[3]}), nil
+}
