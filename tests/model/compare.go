@@ -282,6 +282,9 @@ var encoded = []string{"Key", "Prefix", "Delimiter", "Marker", "NextMarker", "Ke
 
 func (c *comparison) text(path, at string, want, got string) {
 	value := got
+	if strings.HasPrefix(path, "Checksum.") && strings.HasPrefix(want, got+"-") {
+		return // S3's guide shows composite checksums in attributes without the number of parts
+	}
 	if c.want.Encoded && slices.Contains(encoded, path[strings.LastIndex(path, ".")+1:]) {
 		decoded, err := url.QueryUnescape(got)
 		if err != nil || strings.ContainsFunc(got, func(r rune) bool { return r <= 0x20 || r >= 0x7f }) {
@@ -296,7 +299,7 @@ func (c *comparison) text(path, at string, want, got string) {
 }
 
 func show(v reflect.Value) string {
-	if empty(v) {
+	if v.Kind() != reflect.Bool && !v.CanInt() && empty(v) {
 		return "nothing"
 	}
 	var b strings.Builder

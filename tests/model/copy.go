@@ -58,8 +58,8 @@ func (m *Model) copy(_ Step, in *s3.CopyObjectInput) *Want {
 	p.add(b == nil, "NoSuchBucket")
 	p.add(len(*in.Key) > maxKey, "KeyTooLongError")
 	replaces := in.MetadataDirective == types.MetadataDirectiveReplace
-	if s.bucket == *in.Bucket && s.key == *in.Key && !replaces && from != nil && b != nil {
-		if s.id != nil && b.versioning == "" || in.TaggingDirective == types.TaggingDirectiveReplace || in.ChecksumAlgorithm != "" || in.ObjectLockMode != "" {
+	if s.bucket == *in.Bucket && s.key == *in.Key && !replaces {
+		if s.id != nil && (b == nil || b.versioning == "") || in.TaggingDirective == types.TaggingDirectiveReplace || in.ChecksumAlgorithm != "" || in.ObjectLockMode != "" {
 			return nil // S3 does not document which changes suffice
 		}
 		p.add(s.id == nil, "InvalidRequest")
@@ -69,11 +69,12 @@ func (m *Model) copy(_ Step, in *s3.CopyObjectInput) *Want {
 	given := infoOf(&p, in.ContentType, in.Metadata, in.Tagging)
 	given.cacheControl, given.disposition, given.encoding, given.language = val(in.CacheControl), val(in.ContentDisposition), val(in.ContentEncoding), val(in.ContentLanguage)
 	given.expires = httpDate(in.Expires)
-	if b != nil {
-		p.conditions(b.current(*in.Key), in.IfMatch, in.IfNoneMatch)
-	}
+	p.conditions(b, *in.Key, in.IfMatch, in.IfNoneMatch)
 	if from != nil {
 		c := conditions{in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince}
+		if c.unclear(from) {
+			return nil
+		}
 		p.add(!c.copies(from), "PreconditionFailed")
 	}
 	if w := p.want(); w != nil {

@@ -21,6 +21,7 @@ func (m *Model) delete(_ Step, in *s3.DeleteObjectInput) *Want {
 	if in.IfMatch != nil && in.VersionId != nil {
 		return nil // conditions apply to current versions only
 	}
+	there := in.VersionId == nil || b.version(*in.Key, *in.VersionId) != nil
 	d, w := m.erase(b, *in.Key, in.VersionId, in.IfMatch, val(in.BypassGovernanceRetention))
 	if w != nil {
 		return w
@@ -30,8 +31,8 @@ func (m *Model) delete(_ Step, in *s3.DeleteObjectInput) *Want {
 		out.VersionId = d.DeleteMarkerVersionId
 	}
 	w = done(http.StatusNoContent, out)
-	if val(out.VersionId) == "null" {
-		w.maybe("VersionId")
+	if val(out.VersionId) == "null" || !there {
+		w.maybe("VersionId") // S3 does not document it for a version that does not exist
 	}
 	return w
 }
@@ -131,6 +132,9 @@ func (m *Model) deleteMany(_ Step, in *s3.DeleteObjectsInput) *Want {
 		case !val(in.Delete.Quiet):
 			out.Deleted = append(out.Deleted, d)
 		}
+	}
+	if val(in.Delete.Quiet) {
+		m.naming = nil // the answer does not contain the delete markers
 	}
 	return w.any("Errors.Message")
 }

@@ -154,6 +154,9 @@ func (g *generator) lock() (mode types.ObjectLockMode, until *time.Time, hold ty
 	if g.one(n) {
 		hold = pick(g, types.ObjectLockLegalHoldStatus("").Values())
 	}
+	if g.at().lock == nil && hold != "" {
+		hold = types.ObjectLockLegalHoldStatusOn
+	}
 	return mode, until, hold
 }
 
@@ -178,7 +181,7 @@ func (g *generator) get() any {
 		in.ChecksumMode = types.ChecksumModeEnabled
 	}
 	if in.Range != nil && g.one(5) {
-		g.header = map[string]string{"If-Range": *g.etagOf(v)}
+		g.header = map[string]string{"If-Range": `"` + strings.Trim(*g.etagOf(v), `"`) + `"`}
 	}
 	if g.one(8) {
 		in.ResponseContentType, in.ResponseCacheControl = aws.String("x/y"), aws.String("no-store")

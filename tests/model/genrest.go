@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -63,8 +64,11 @@ func (g *generator) part() any {
 		return nil
 	}
 	in := &s3.UploadPartInput{Bucket: &g.bucket, Key: key, UploadId: id, PartNumber: g.number()}
+	if u != nil && u.algorithm != "" && g.one(2) {
+		in.PartNumber = aws.Int32(int32(len(u.parts) + 1))
+	}
 	g.body = g.bytes()
-	if g.one(3) && g.target.MinPart <= 1<<20 || g.one(40) {
+	if u != nil && *id == u.id && *key == u.key && (g.one(3) && g.target.MinPart <= 1<<20 || g.one(40)) {
 		at := g.IntN(1000)
 		g.body = bytesOf[at : at+int(g.target.MinPart) : at+int(g.target.MinPart)]
 	}
@@ -162,10 +166,8 @@ func (g *generator) complete() any {
 // partList returns the list of parts for a completion: mostly all that fit.
 func (g *generator) partList(u *upload) []types.CompletedPart {
 	all := u.sortedParts()
-	if !g.one(8) { // parts that are too small must be the last one
-		for len(all) > 1 && int64(len(all[0].data)) < g.model.minPart {
-			all = all[1:]
-		}
+	if !g.one(8) {
+		all = g.fitting(u, all)
 	}
 	if len(all) > 1 && g.one(3) {
 		all = all[:len(all)-1]
@@ -191,6 +193,24 @@ func (g *generator) partList(u *upload) []types.CompletedPart {
 		list = append(list, types.CompletedPart{PartNumber: aws.Int32(9999), ETag: list[0].ETag})
 	}
 	return list
+}
+
+// fitting returns parts that can be completed: only the last one may be too small,
+// and those with checksums have consecutive numbers.
+func (g *generator) fitting(u *upload, all []*part) []*part {
+	small := func(p *part) bool { return int64(len(p.data)) < g.model.minPart }
+	for i, p := range all {
+		if u.algorithm != "" && int(p.number) != i+1 {
+			return all[:i]
+		}
+		if u.algorithm != "" && small(p) {
+			return all[:i+1]
+		}
+	}
+	for len(all) > 1 && slices.ContainsFunc(all[:len(all)-1], small) {
+		all = all[1:]
+	}
+	return all
 }
 
 // completeAgain sends a completion a second time, or with another list.

@@ -239,6 +239,7 @@ func (m *Model) versionRows(b *bucket, marker, idMarker string, out *s3.ListObje
 }
 
 func (m *Model) showVersion(out *s3.ListObjectVersionsOutput, key string, v *version, latest bool) {
+	m.naming = append(m.naming, v.id)
 	if v.marker {
 		out.DeleteMarkers = append(out.DeleteMarkers, types.DeleteMarkerEntry{Key: &key, VersionId: &v.id, IsLatest: &latest, LastModified: m.modified(v.serial)})
 		return

@@ -23,7 +23,7 @@ func (m *Model) lockOf(p *problems, b *bucket, mode types.ObjectLockMode, until 
 	p.add(b.lock == nil && (mode != "" || until != nil || hold != ""), "InvalidRequest")
 	if b.lock != nil && b.lock.mode != "" && mode == "" {
 		// The next version to be made is this one.
-		l.mode, l.until = types.ObjectLockMode(b.lock.mode), stamp(m.serial+1, int(b.lock.days))
+		l.mode, l.until = types.ObjectLockMode(b.lock.mode), stamp(m.step*perStep+m.serial+1, int(b.lock.days))
 	}
 	return l
 }
@@ -87,12 +87,15 @@ func (m *Model) lockable(bucket, key, id *string) (*version, *Want) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func (m *Model) putRetention(_ Step, in *s3.PutObjectRetentionInput) *Want {
 	v, w := m.lockable(in.Bucket, in.Key, in.VersionId)
-	if w != nil {
-		return w
-	}
 	r := in.Retention
 	mode, until := types.ObjectLockMode(r.Mode), r.RetainUntilDate
-	if !m.future(*until) {
+	switch {
+	case w != nil:
+		if !m.future(*until) {
+			w.Or = append(w.Or, "InvalidArgument")
+		}
+		return w
+	case !m.future(*until):
 		return fail("InvalidArgument")
 	}
 	if v.until != nil && m.future(*v.until) && m.weaker(v, mode, *until) {
@@ -152,7 +155,11 @@ func (m *Model) getHold(_ Step, in *s3.GetObjectLegalHoldInput) *Want {
 	if v.hold == "" {
 		return fail("NoSuchObjectLockConfiguration")
 	}
-	return done(http.StatusOK, &s3.GetObjectLegalHoldOutput{LegalHold: &types.ObjectLockLegalHold{Status: v.hold}})
+	w = done(http.StatusOK, &s3.GetObjectLegalHoldOutput{LegalHold: &types.ObjectLockLegalHold{Status: v.hold}})
+	if v.hold == types.ObjectLockLegalHoldStatusOff {
+		w.Or = []string{"NoSuchObjectLockConfiguration"} // see Model.get
+	}
+	return w
 }
 
 // taggable returns the version that a request about tags names.

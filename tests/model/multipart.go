@@ -110,6 +110,9 @@ func (m *Model) copyPart(_ Step, in *s3.UploadPartCopyInput) *Want {
 	var data []byte
 	if from != nil {
 		c := conditions{in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince}
+		if c.unclear(from) {
+			return nil
+		}
 		p.add(!c.copies(from), "PreconditionFailed")
 		data = from.data
 		if in.CopySourceRange != nil {

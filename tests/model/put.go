@@ -39,9 +39,7 @@ func (m *Model) put(s Step, in *s3.PutObjectInput) *Want {
 		v.contentType = "application/octet-stream" // the SDK sends it
 	}
 	v.lockState = m.lockOf(&p, b, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
-	if b != nil {
-		p.conditions(b.current(*in.Key), in.IfMatch, in.IfNoneMatch)
-	}
+	p.conditions(b, *in.Key, in.IfMatch, in.IfNoneMatch)
 	if w := p.want(); w != nil {
 		return w
 	}
@@ -91,21 +89,17 @@ func (p *problems) digest(given *string, data []byte) {
 	p.add(string(raw) != string(right[:]), "BadDigest")
 }
 
-// conditions checks the conditions of a write against the current object, which
-// is nil if there is none or it is deleted.
+// conditions checks the conditions of a write against the current object.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-func (p *problems) conditions(current *version, match, noneMatch *string) {
-	if match != nil {
-		if current == nil {
-			p.add(true, "NoSuchKey")
-		} else {
-			p.add(!matches(*match, current.etag), "PreconditionFailed")
-		}
+func (p *problems) conditions(b *bucket, key string, match, noneMatch *string) {
+	p.add(noneMatch != nil && *noneMatch != "*", "NotImplemented")
+	if b == nil {
+		return
 	}
-	if noneMatch != nil {
-		p.add(*noneMatch != "*", "NotImplemented")
-		p.add(*noneMatch == "*" && current != nil, "PreconditionFailed")
-	}
+	current := b.current(key)
+	p.add(match != nil && current == nil, "NoSuchKey")
+	p.add(match != nil && current != nil && !matches(*match, current.etag), "PreconditionFailed")
+	p.add(val(noneMatch) == "*" && current != nil, "PreconditionFailed")
 }
 
 // matches reports whether a condition is met by an ETag; the quotes may be left

@@ -17,13 +17,23 @@ import (
 func (m *Model) get(s Step, in *s3.GetObjectInput) *Want {
 	b, v, w := m.find(in.Bucket, in.Key, in.VersionId)
 	if w != nil {
+		if in.Range != nil && in.PartNumber != nil {
+			w.Or = append(w.Or, "InvalidRequest")
+		}
 		return w
 	}
 	c := conditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
-	if w := c.read(v); w != nil {
-		return w
+	if c.unclear(v) {
+		return nil
 	}
+	refused := c.read(v)
 	out, sel, w := m.selected(b, v, in.Range, in.PartNumber, s.Header["If-Range"])
+	if refused != nil {
+		if w != nil && in.PartNumber != nil {
+			refused.Or = append(refused.Or, w.Code) // S3 does not document which comes first
+		}
+		return refused
+	}
 	if w != nil {
 		return w
 	}
@@ -42,6 +52,9 @@ func (m *Model) get(s Step, in *s3.GetObjectInput) *Want {
 	w = done(sel.status, out)
 	w.Body = v.data[sel.start:sel.end]
 	m.showSum(w, v, sel, in.ChecksumMode)
+	if v.hold == types.ObjectLockLegalHoldStatusOff {
+		w.maybe("ObjectLockLegalHoldStatus") // S3 documents it for a hold that was on
+	}
 	if b.versioning == "" && in.VersionId != nil {
 		w.maybe("VersionId").Out.(*s3.GetObjectOutput).VersionId = &v.id
 	}
@@ -109,13 +122,25 @@ func notModified(v *version) *Want {
 	return w
 }
 
-// after reports whether the version was modified after t, which is a symbol or
-// far from every version.
-func after(v *version, t time.Time) bool {
-	if serial, _, ok := stamped(t); ok {
-		return v.serial > serial
+// unclear reports whether a condition has the time of another version, which may
+// be the same second.
+func (c conditions) unclear(v *version) bool {
+	for _, t := range []*time.Time{c.modified, c.unmodified} {
+		if t == nil {
+			continue
+		}
+		if serial, _, ok := stamped(*t); ok && serial != v.serial {
+			return true
+		}
 	}
-	return t.Year() < 2020
+	return false
+}
+
+// after reports whether the version was modified after t, which is its own time
+// or far from that of every version.
+func after(v *version, t time.Time) bool {
+	_, _, own := stamped(t)
+	return !own && t.Year() < 2020
 }
 
 // selection is the part of an object that an answer contains.
@@ -157,7 +182,7 @@ func (sel *selection) part(v *version, number int32) *Want {
 	if number < 1 || number > maxParts {
 		return fail("InvalidArgument")
 	}
-	if int(number) > max(len(v.parts), 1) {
+	if int(number) > max(len(v.parts), 1) && !v.gaps() {
 		return fail("InvalidPartNumber")
 	}
 	sel.status = http.StatusPartialContent
@@ -169,7 +194,7 @@ func (sel *selection) part(v *version, number int32) *Want {
 		sel.start += len(p.data)
 	}
 	sel.partial = true
-	sel.unknown = sel.start == sel.end // no Content-Range can express it
+	sel.unknown = v.gaps() || sel.start == sel.end // no Content-Range can express it
 	return nil
 }
 
@@ -274,7 +299,7 @@ func attributeParts(w *Want, out *s3.GetObjectAttributesOutput, v *version, in *
 		return
 	}
 	out.ObjectParts = &types.GetObjectAttributesParts{TotalPartsCount: aws.Int32(int32(len(v.parts)))}
-	if v.plain {
+	if v.plain || v.gaps() {
 		w.any("ObjectParts.Parts", "ObjectParts.MaxParts", "ObjectParts.IsTruncated", "ObjectParts.PartNumberMarker", "ObjectParts.NextPartNumberMarker")
 		return
 	}

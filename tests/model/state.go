@@ -17,6 +17,7 @@ type Model struct {
 	tokens  map[string]token
 	seen    map[int]bool // serial numbers of versions whose time was in an answer
 	showing []int        // the same of the step that is being applied
+	naming  []string     // symbols in its answer
 	step    int          // the step that is being applied
 	made    int          // symbols that it made
 	now     time.Time    // when the program began
@@ -101,14 +102,19 @@ func New(minPart int64, now time.Time) *Model {
 func (m *Model) name(kind string) string {
 	m.made++
 	s := symbol(kind, m.step, m.made)
-	m.known[s] = true
+	m.naming = append(m.naming, s)
 	return s
 }
 
+// nextSerial returns the serial number of what the step makes next. It depends on
+// the step only, so that it stays when other steps are dropped.
 func (m *Model) nextSerial() int {
 	m.serial++
-	return m.serial
+	return m.step*perStep + m.serial
 }
+
+// perStep is more than a step makes.
+const perStep = 16
 
 // modified returns the time of a version for an answer.
 func (m *Model) modified(serial int) *time.Time {
@@ -220,7 +226,10 @@ func (m *Model) Apply(s Step) (*Want, bool) {
 	if !ok || !m.resolves(reflect.ValueOf(s.Input)) {
 		return nil, false
 	}
-	m.step, m.made, m.showing = s.ID, 0, nil
+	m.step, m.made, m.serial, m.showing, m.naming = s.ID, 0, 0, nil, nil
+	if m.unclear(s) {
+		return nil, false
+	}
 	w := apply(m, s)
 	if w == nil {
 		return nil, false
@@ -229,9 +238,27 @@ func (m *Model) Apply(s Step) (*Want, bool) {
 		w.Opaque = true
 	}
 	for _, serial := range m.showing {
+		if w.Out == nil {
+			break
+		}
 		m.seen[serial] = true
 	}
+	for _, name := range m.naming {
+		m.known[name] = true
+	}
 	return w, true
+}
+
+// unclear reports whether a request takes a legal hold off an object that it
+// makes in a bucket that has none.
+func (m *Model) unclear(s Step) bool {
+	v := reflect.ValueOf(s.Input).Elem()
+	hold := v.FieldByName("ObjectLockLegalHoldStatus")
+	if !hold.IsValid() || hold.String() != string(types.ObjectLockLegalHoldStatusOff) {
+		return false
+	}
+	b := m.buckets[v.FieldByName("Bucket").Elem().String()]
+	return b != nil && b.lock == nil
 }
 
 // resolves reports whether the store has named every symbol in a request.
