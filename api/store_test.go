@@ -42,8 +42,8 @@ func newReal(t *testing.T, maxSize int64, change ...func(*Store)) *real {
 	bed := testbed.Open(t)
 	bucket := bed.Bucket(t)
 	client := backend.New(backend.Endpoint{
-		Name: bed.Name, URL: bed.Endpoint, Socket: bed.Socket, Region: bed.Region, PathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(bed.AccessKeyID, bed.SecretAccessKey, ""), Trailers: true, KeepsFraming: bed.Name == "embedded",
+		Name: bed.Name, URL: bed.Endpoint, Transport: bed.Transport, Region: bed.Region, PathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(bed.AccessKeyID, bed.SecretAccessKey, ""), Trailers: true,
 	}, zerolog.Nop(), time.Now)
 	t.Cleanup(client.Close)
 	store := NewStore(client, bucket, cache.New(cache.Options{Entries: 100, TTL: time.Minute, Now: time.Now}))

@@ -57,7 +57,7 @@ func (s *Store) Copy(ctx context.Context, from Object, key, filename string) err
 // copyInput keeps what the source has, under another original name and with the
 // mark of the target.
 func (s *Store) copyInput(h http.Header, from, key, filename string) (*s3.CopyObjectInput, error) {
-	in := s.Client.CopyInput(h, from == key)
+	in := backend.CopyInput(h)
 	own := http.Header{filenameMeta: {escapeName(filename)}}
 	if err := s.Gate.Stamp(key, own); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func (w *world) signedDirect(method, path string, headers ...string) answer {
 // refusals of conditions and ranges too.
 func TestHeadersAreThoseOfTheStore(t *testing.T) {
 	w := newWorld(t, append(open, "S3_EXPOSE_BUCKETS=*")...)
-	if w.store.Socket != "" {
+	if w.store.Transport != nil {
 		t.Skip("the embedded store has no address that could be asked directly")
 	}
 	do(t, w.signedPut("k", []byte("0123456789"), "Content-Type", "text/x", "x-amz-meta-a", "b"))

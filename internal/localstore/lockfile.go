@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// lockPatience is how long a start waits for another process to end. Two
-// containers of a rolling restart overlap for a moment.
-const lockPatience = 5 * time.Second
-
 // InUseError is returned where another process has the folder.
 type InUseError struct {
 	Dir string

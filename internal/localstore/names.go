@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/codeguardians/s3gateway/internal/localstore/kv"
@@ -40,9 +41,10 @@ func escape(key string) []byte {
 	return append(escapePrefix(key), 0, 1)
 }
 
-// escapePrefix is what all escaped keys with this prefix begin with.
+// escapePrefix returns what all escaped keys with this prefix begin with. It is
+// never nil.
 func escapePrefix(prefix string) []byte {
-	return bytes.ReplaceAll([]byte(prefix), []byte{0}, []byte{0, 0xff})
+	return append([]byte{}, strings.ReplaceAll(prefix, "\x00", "\x00\xff")...)
 }
 
 // unescape returns the key and what follows its end.

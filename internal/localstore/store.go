@@ -40,8 +40,13 @@ type Options struct {
 	Free func() (uint64, error)
 	Log  zerolog.Logger
 	Now  func() time.Time // nil: time.Now
+	// Wait is how long to wait for another process to leave the folder: the two of
+	// a rolling restart overlap for a moment.
+	Wait time.Duration
 	// Random is read for names of files and IDs. nil: crypto/rand.
 	Random io.Reader
+
+	readOnly bool // the database is opened for reading only
 }
 
 // Store is an open store. Its methods are safe for concurrent use. Errors are
@@ -75,7 +80,7 @@ func Open(_ context.Context, o Options) (*Store, error) {
 	if err := prepare(o.Dir, folder); err != nil {
 		return nil, err
 	}
-	lock, err := lockFolder(o.Dir, filepath.Join(folder, "lock"), lockPatience)
+	lock, err := lockFolder(o.Dir, filepath.Join(folder, "lock"), o.Wait)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +130,7 @@ func (s *Store) open(o Options, folder string) (err error) {
 }
 
 // oldForm are the entries that a folder of an older version has.
-var oldForm = []string{"buckets", "versions", "sidecar"}
+var oldForm = []string{"store.json", "buckets"}
 
 // prepare makes the folders, unless the data folder is one that this version must
 // not touch.
@@ -138,7 +143,7 @@ func prepare(dir, folder string) error {
 	}
 	_, err := os.Stat(folder)
 	if err == nil {
-		return nil
+		return syncFolders(folder)
 	}
 	for _, name := range oldForm {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -149,7 +154,27 @@ func prepare(dir, folder string) error {
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncFolder(dir)
+	return syncFolders(folder)
+}
+
+// syncFolders makes the names of a folder and of all above it durable. An earlier
+// process may have been killed between making one and syncing its parent. Folders
+// above that this user may not read were not made by it.
+func syncFolders(folder string) error {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	for {
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return nil
+		}
+		if err := syncFolder(parent); err != nil && !errors.Is(err, os.ErrPermission) {
+			return err
+		}
+		folder = parent
+	}
 }
 
 func syncFolder(dir string) error {

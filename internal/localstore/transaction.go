@@ -45,9 +45,18 @@ func (s *Store) grow(bytes int64, fn func(*transaction) error) error {
 	return s.write(fn)
 }
 
-// read runs fn on a snapshot.
+// read runs fn on a snapshot. Reading needs no space: while the database waits for
+// some, it is not available.
 func (s *Store) read(fn func(*kv.Tx) error) error {
-	return s.translate(s.names.View(fn))
+	err := s.names.View(fn)
+	if errors.Is(err, kv.ErrNoSpace) {
+		return unavailable(err)
+	}
+	return s.translate(err)
+}
+
+func unavailable(cause error) error {
+	return &Error{Code: ServiceUnavailable, Message: "The store cannot write to its disk.", Err: cause}
 }
 
 // translate makes errors of the layers below errors of S3.
@@ -62,8 +71,8 @@ func (s *Store) translate(err error) error {
 		return err
 	case errors.Is(err, kv.ErrNoSpace):
 		return noSpace(err)
-	case errors.Is(err, kv.ErrUnavailable), errors.Is(err, kv.ErrUnknownOutcome):
-		return &Error{Code: ServiceUnavailable, Message: "The store cannot write to its disk.", Err: err}
+	case errors.Is(err, kv.ErrUnavailable), errors.Is(err, kv.ErrUnknownOutcome), errors.Is(err, kv.ErrReadOnly), errors.Is(err, kv.ErrIO):
+		return unavailable(err)
 	case errors.As(err, &damage), errors.As(err, &bytes), errors.Is(err, errRow):
 		s.damaged(err)
 		return &Error{Code: InternalError, Message: "The store found damaged data on its disk. Run s3gateway store check.", Err: err}

@@ -79,7 +79,7 @@ func raw(t testing.TB, s *Store, method, bucket, key, hash, body string, header 
 	if err := signer.SignHTTP(ctx, keys, req, hash, "s3", s.Region, time.Now()); err != nil {
 		return err
 	}
-	resp, err := s.http.RoundTrip(req)
+	resp, err := s.wire.RoundTrip(req)
 	if err != nil {
 		return err
 	}

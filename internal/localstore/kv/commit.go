@@ -110,7 +110,7 @@ func (d *DB) runGroup(ops []*operation) (again []*operation, alone bool) {
 	}
 	tx, err := b.Begin(true)
 	if err != nil {
-		answer(ops, d.failed(b, d.sequence.txid, err))
+		answer(ops, d.failed(b, nothingWritten, err))
 		return nil, false
 	}
 	t := &Tx{tx: tx, sequence: &d.sequence}
@@ -175,18 +175,17 @@ func (d *DB) commit(b *bolt.DB, t *Tx, ops []*operation) (again []*operation, al
 		if err := d.sequence.save(t); err != nil {
 			return err
 		}
-		t.tx = nil
-		return tx.Commit()
+		return d.commitTx(tx)
 	})
-	t.tx = nil
 	if err == nil {
+		t.tx = nil
+		d.sequence.stored = d.sequence.last
 		d.count.commits.Add(1)
-		d.sequence.txid = uint64(before + 1)
 		d.settled(ops)
 		return nil, false
 	}
-	_, _ = d.guard(tx.Rollback)
-	err = d.failed(b, uint64(before), err)
+	d.abandon(t)
+	err = d.failed(b, before, err)
 	if panicked && len(ops) > 1 && d.Err() == nil {
 		return ops, true
 	}

@@ -36,11 +36,7 @@ func (c *Cursor) Last() bool {
 	if !c.renew() {
 		return false
 	}
-	k, row := c.c.Last()
-	if k == nil {
-		k, row = c.before(nil)
-	}
-	return c.at(k, row)
+	return c.at(lastRow(c.c))
 }
 
 // Next moves to the next row and reports whether there is one.
@@ -75,23 +71,29 @@ func (c *Cursor) Prev() bool {
 	return c.at(c.before(c.k))
 }
 
-// before returns the last row whose key is less than key, nil means any key.
-// In a write transaction bbolt's Prev also stops at a page whose rows were all
-// deleted; the first row tells whether there is more.
+// before returns the last row whose key is less than key. In a write
+// transaction bbolt's Prev also stops at a page whose rows were all deleted; the
+// first row tells whether there is more.
 func (c *Cursor) before(key []byte) (k, row []byte) {
-	first, _ := c.c.First()
-	if first == nil || key != nil && bytes.Compare(first, key) >= 0 {
+	if first, _ := c.c.First(); first == nil || bytes.Compare(first, key) >= 0 {
 		return nil, nil
 	}
-	if key == nil {
-		k, row = c.c.Last()
-	} else if at, _ := c.c.Seek(key); at == nil {
+	if at, _ := c.c.Seek(key); at == nil {
 		k, row = c.c.Last()
 	}
-	for k == nil || key != nil && bytes.Compare(k, key) >= 0 {
+	for k == nil || bytes.Compare(k, key) >= 0 {
 		k, row = c.c.Prev()
 	}
 	return k, row
+}
+
+// lastRow is c.Last, which does not return if all rows of several pages were
+// deleted in this transaction.
+func lastRow(c *bolt.Cursor) (k, row []byte) {
+	if first, _ := c.First(); first == nil {
+		return nil, nil
+	}
+	return c.Last()
 }
 
 // Key returns a copy of the key of the current row, nil if there is none.

@@ -50,6 +50,8 @@ type DB struct {
 	once    sync.Once
 	closing error
 	count   counters
+	// commitTx is tx.Commit. Tests make it fail.
+	commitTx func(*bolt.Tx) error
 
 	// The committer alone uses these.
 	sequence sequence
@@ -63,10 +65,11 @@ func Open(o Options) (*DB, error) {
 		o.OpenFile = os.OpenFile
 	}
 	d := &DB{
-		o:       o,
-		queue:   make(chan *operation),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		o:        o,
+		queue:    make(chan *operation),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+		commitTx: (*bolt.Tx).Commit,
 	}
 	if err := d.create(); err != nil {
 		return nil, fmt.Errorf("create %s: %w", o.Path, err)
@@ -84,6 +87,10 @@ func Open(o Options) (*DB, error) {
 // short, must not call View and must not wait for anything but the database:
 // an open snapshot keeps pages from being reused. A memory fault in fn, as
 // from an unreadable page, is a *DamageError.
+//
+// The snapshot may hold a commit whose last sync has not ended, which a power
+// cut may take back. What destroys something, such as a file without a name,
+// is decided in a Commit that returned nil: all it saw is on disk.
 func (d *DB) View(fn func(*Tx) error) error {
 	tx, err := d.begin()
 	if err != nil {
@@ -149,7 +156,7 @@ func (d *DB) Close() error {
 func (d *DB) setWhy(err error) { d.why.Store(&err) }
 
 // lockTimeout bounds the wait for the lock of another process on the file.
-const lockTimeout = 3 * time.Second
+const lockTimeout = time.Second
 
 // options returns the settings of bbolt.
 func (d *DB) options() *bolt.Options {

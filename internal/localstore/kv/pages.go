@@ -1,94 +1,271 @@
 package kv
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
-	"hash/fnv"
+	"errors"
+	"fmt"
 	"io"
 	"os"
-
-	bolt "go.etcd.io/bbolt"
 )
 
-// meta is the content of a valid meta page.
-type meta struct {
-	pageSize, root, freelist, pages, txid uint64
-}
-
-// readMetaFile returns the newest valid meta page of the file at path.
-func readMetaFile(path string) (meta, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return meta{}, err
-	}
-	defer func() { _ = f.Close() }()
-	return readMeta(f)
-}
-
-// readMeta returns the newest valid meta page.
-func readMeta(f io.ReaderAt) (meta, error) {
-	var newest meta
-	found := false
-	sizes := append([]int{0}, pageSizes...)
-	for _, offset := range sizes {
-		buf := make([]byte, pageHeader+metaSize)
-		if _, err := f.ReadAt(buf, int64(offset)); err != nil && err != io.EOF {
-			return meta{}, err
-		}
-		m, ok := parseMeta(buf[pageHeader:])
-		if ok && (offset == 0 || uint64(offset) == m.pageSize) && (!found || m.txid > newest.txid) {
-			newest, found = m, true
-		}
-	}
-	if !found {
-		return meta{}, &DamageError{Reason: "no meta page is valid"}
-	}
-	return newest, nil
-}
-
-// pageSizes are the page sizes of bbolt, which are those of the systems.
-var pageSizes = []int{4 << 10, 8 << 10, 16 << 10, 64 << 10}
-
-// The layout of bbolt's pages. Numbers are in the order of the machine.
-const (
-	pageHeader  = 16
-	metaSize    = 64
-	metaMagic   = 0xED0CDAED
-	metaVersion = 2
-	noFreelist  = 1<<64 - 1
-)
-
-func parseMeta(b []byte) (meta, bool) {
-	n := binary.NativeEndian
-	h := fnv.New64a()
-	_, _ = h.Write(b[:metaSize-8])
-	m := meta{
-		pageSize: uint64(n.Uint32(b[8:])),
-		root:     n.Uint64(b[16:]),
-		freelist: n.Uint64(b[32:]),
-		pages:    n.Uint64(b[40:]),
-		txid:     n.Uint64(b[48:]),
-	}
-	return m, n.Uint32(b) == metaMagic && n.Uint32(b[4:]) == metaVersion && n.Uint64(b[56:]) == h.Sum64()
-}
-
-// checkBeforeScan is called before bbolt opens the file.
-func checkBeforeScan(path string) error { return nil }
-
-// CheckPages reads every page in use.
+// CheckPages reads every page in use and returns what is damaged, at most
+// maxDamages of it, as *DamageErrors. Rows with a wrong checksum are found by
+// reading them; a damaged page may hide rows, which only CheckPages notices.
+// It holds a snapshot while it runs.
+//
+// It does not use bbolt's own check, which must not run beside writers and ends
+// the process when mapped memory cannot be read.
 func (d *DB) CheckPages(ctx context.Context) error {
-	tx, err := d.begin()
+	f, err := os.Open(d.o.Path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }()
-	var first error
-	for err := range tx.Check() {
-		if first == nil {
-			first = &DamageError{Reason: err.Error()}
-		}
-	}
-	return first
+	defer func() { _ = f.Close() }()
+	return d.View(func(t *Tx) error {
+		_, err := t.Get(ownTree, sequenceKey)
+		size := uint64(t.tx.DB().Info().PageSize)
+		m := meta{pageSize: size, root: uint64(t.tx.Cursor().Bucket().Root()), pages: uint64(t.tx.Size()) / size}
+		return errors.Join(err, checkPages(ctx, f, m))
+	})
 }
 
-var _ = bolt.Open
+// checkBeforeScan checks the pages if bbolt is about to read them all, which it
+// does when the free pages are not stored. On a damaged page it would panic in
+// a goroutine of its own and end the process.
+func checkBeforeScan(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	m, err := readMeta(f)
+	if err != nil || m.freelist != noFreelist {
+		return err
+	}
+	return checkPages(context.Background(), f, m)
+}
+
+// maxDamages bounds what CheckPages reports.
+const maxDamages = 20
+
+// checker walks the pages of one state of the file.
+type checker struct {
+	ctx     context.Context
+	file    io.ReaderAt
+	m       meta
+	seen    []uint64 // bits
+	buf     []byte
+	damages []error
+}
+
+func checkPages(ctx context.Context, file io.ReaderAt, m meta) error {
+	c := &checker{ctx: ctx, file: file, m: m, seen: make([]uint64, m.pages/64+1)}
+	if err := c.tree(m.root, nil, nil); err != nil {
+		return err
+	}
+	return errors.Join(c.damages...)
+}
+
+// note records the damage of a page. It returns an error to end the walk.
+func (c *checker) note(id uint64, format string, args ...any) error {
+	reason := fmt.Sprintf("page %d: %s", id, fmt.Sprintf(format, args...))
+	c.damages = append(c.damages, &DamageError{Reason: reason})
+	if len(c.damages) == maxDamages {
+		return errors.Join(c.damages...)
+	}
+	return nil
+}
+
+// child is a page below another, with the keys it may hold.
+type child struct {
+	id       uint64
+	low, end []byte // end is nil for no bound
+}
+
+// tree checks the page id and those below it. Their keys are not less than low
+// and less than end.
+func (c *checker) tree(id uint64, low, end []byte) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	p, reason, err := c.read(id)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		return c.note(id, "%s", reason)
+	}
+	items, reason := parseItems(p)
+	if reason == "" {
+		reason = checkOrder(items, low, end)
+	}
+	if reason != "" {
+		return c.note(id, "%s", reason)
+	}
+	for _, next := range c.children(id, items, end) {
+		if err := c.tree(next.id, next.low, next.end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// children returns the pages that items refer to, in copies: the buffer is used
+// again.
+func (c *checker) children(id uint64, items []item, end []byte) []child {
+	var pages []child
+	for i, it := range items {
+		switch {
+		case it.branch:
+			next := child{id: it.page, low: bytes.Clone(it.key), end: end}
+			if i+1 < len(items) {
+				next.end = bytes.Clone(items[i+1].key)
+			}
+			pages = append(pages, next)
+		case it.flags&bucketFlag != 0:
+			root, reason := parseBucket(it.value)
+			if reason != "" {
+				_ = c.note(id, "tree %q: %s", it.key, reason)
+			} else if root != 0 {
+				pages = append(pages, child{id: root})
+			}
+		}
+	}
+	return pages
+}
+
+// read returns a page with its overflow pages, or why it is not one.
+func (c *checker) read(id uint64) (p []byte, reason string, err error) {
+	if id < 2 || id >= c.m.pages {
+		return nil, "it is outside the database", nil
+	}
+	c.grow(c.m.pageSize)
+	if reason, err = c.readAt(c.buf, id); reason != "" || err != nil {
+		return nil, reason, err
+	}
+	n := binary.NativeEndian
+	overflow := uint64(n.Uint32(c.buf[12:]))
+	if self := n.Uint64(c.buf); self != id {
+		return nil, fmt.Sprintf("it says that it is page %d", self), nil
+	}
+	if overflow >= c.m.pages-id {
+		return nil, "it ends outside the database", nil
+	}
+	for i := id; i <= id+overflow; i++ {
+		if c.seen[i/64]&(1<<(i%64)) != 0 {
+			return nil, "it is in use twice", nil
+		}
+		c.seen[i/64] |= 1 << (i % 64)
+	}
+	if overflow == 0 {
+		return c.buf, "", nil
+	}
+	c.grow((overflow + 1) * c.m.pageSize)
+	reason, err = c.readAt(c.buf, id)
+	return c.buf, reason, err
+}
+
+func (c *checker) grow(size uint64) {
+	if uint64(cap(c.buf)) < size {
+		c.buf = make([]byte, size)
+	}
+	c.buf = c.buf[:size]
+}
+
+func (c *checker) readAt(p []byte, id uint64) (reason string, err error) {
+	_, err = c.file.ReadAt(p, int64(id*c.m.pageSize))
+	if errors.Is(err, io.EOF) {
+		return "the file ends before it", nil
+	}
+	if err != nil {
+		return fmt.Sprintf("it cannot be read: %v", err), nil
+	}
+	return "", nil
+}
+
+// item is an element of a page.
+type item struct {
+	branch     bool
+	page       uint64 // of a branch
+	flags      uint32 // of a leaf
+	key, value []byte
+}
+
+const (
+	branchFlag = 1
+	leafFlag   = 2
+	bucketFlag = 1
+	itemSize   = 16
+)
+
+// parseItems returns the elements of a page. bbolt writes them and their data
+// without gaps, so that also a wrong count is noticed.
+func parseItems(p []byte) (items []item, reason string) {
+	n := binary.NativeEndian
+	flags, count := n.Uint16(p[8:]), int(n.Uint16(p[10:]))
+	if flags != branchFlag && flags != leafFlag {
+		return nil, fmt.Sprintf("it is of type %#x, neither branch nor leaf", flags)
+	}
+	if flags == branchFlag && count == 0 {
+		return nil, "it is a branch without pages"
+	}
+	next := pageHeader + itemSize*count
+	for i := range count {
+		at := pageHeader + itemSize*i
+		if at+itemSize > len(p) {
+			return nil, fmt.Sprintf("it has %d elements, more than it can hold", count)
+		}
+		it, pos, ksize, vsize := parseItem(p[at:at+itemSize], flags)
+		if at+int(pos) != next || ksize == 0 || uint64(next)+uint64(ksize)+uint64(vsize) > uint64(len(p)) {
+			return nil, fmt.Sprintf("element %d of %d is not where it must be", i, count)
+		}
+		it.key = p[next : next+int(ksize)]
+		it.value = p[next+int(ksize) : next+int(ksize)+int(vsize)]
+		next += int(ksize) + int(vsize)
+		items = append(items, it)
+	}
+	return items, ""
+}
+
+func parseItem(b []byte, flags uint16) (it item, pos, ksize, vsize uint32) {
+	n := binary.NativeEndian
+	if flags == branchFlag {
+		return item{branch: true, page: n.Uint64(b[8:])}, n.Uint32(b), n.Uint32(b[4:]), 0
+	}
+	return item{flags: n.Uint32(b)}, n.Uint32(b[4:]), n.Uint32(b[8:]), n.Uint32(b[12:])
+}
+
+// parseBucket returns the root page of a tree, or 0 if its rows are in value
+// itself.
+func parseBucket(value []byte) (root uint64, reason string) {
+	const header = 16
+	if len(value) < header {
+		return 0, "it has no header"
+	}
+	if root = binary.NativeEndian.Uint64(value); root != 0 {
+		return root, ""
+	}
+	if len(value) < header+pageHeader {
+		return 0, "it has no page"
+	}
+	items, reason := parseItems(value[header:])
+	if reason == "" {
+		reason = checkOrder(items, nil, nil)
+	}
+	return 0, reason
+}
+
+// checkOrder returns why the keys are not in order between low and end.
+func checkOrder(items []item, low, end []byte) string {
+	for i, it := range items {
+		if i > 0 && bytes.Compare(items[i-1].key, it.key) >= 0 || bytes.Compare(it.key, low) < 0 {
+			return fmt.Sprintf("key %d of %d is out of order", i, len(items))
+		}
+	}
+	if n := len(items); n > 0 && end != nil && bytes.Compare(items[n-1].key, end) >= 0 {
+		return fmt.Sprintf("key %d of %d is out of order", n-1, n)
+	}
+	return ""
+}

@@ -80,8 +80,7 @@ func (d *DB) emptyCommit(b *bolt.DB) error {
 			return err
 		}
 		d.sequence.load(&Tx{tx: tx})
-		d.sequence.txid = uint64(tx.ID())
-		return tx.Commit()
+		return d.commitTx(tx)
 	})
 	if err != nil && tx != nil {
 		_, _ = d.guard(tx.Rollback)
@@ -89,17 +88,21 @@ func (d *DB) emptyCommit(b *bolt.DB) error {
 	return err
 }
 
+// nothingWritten is passed to failed if the commit did not begin.
+const nothingWritten = -1
+
 // failed handles a failed commit. before is the id of the last transaction that
 // succeeded. It closes the file, because bbolt's memory may be ahead of the
 // disk, finds out what is stored, tries to open the file again and returns the
 // error of the operations.
-func (d *DB) failed(b *bolt.DB, before uint64, cause error) error {
+func (d *DB) failed(b *bolt.DB, before int, cause error) error {
 	d.count.failures.Add(1)
 	d.setWhy(cause)
 	d.bolt.Store(nil)
 	_, _ = d.guard(b.Close)
 	outcome := failure(cause)
-	if now, err := readMetaFile(d.o.Path); err != nil || now.txid != before {
+	now, err := readMetaFile(d.o.Path)
+	if before != nothingWritten && (err != nil || now.txid != uint64(before)) {
 		outcome = fmt.Errorf("%w: %w", ErrUnknownOutcome, cause)
 	}
 	d.o.Log.Error().Err(outcome).Msg("a commit failed")

@@ -15,7 +15,6 @@ var sequenceKey = []byte("sequence")
 type sequence struct {
 	last   uint64 // the last number handed out
 	stored uint64 // the number on disk
-	txid   uint64 // of the last commit that succeeded
 	err    error  // the stored number cannot be read
 }
 
@@ -47,8 +46,5 @@ func (s *sequence) save(t *Tx) error {
 		return nil
 	}
 	value := binary.BigEndian.AppendUint64(nil, s.last)
-	if err := t.Put(ownTree, sequenceKey, value); err != nil {
-		return err
-	}
-	return nil
+	return t.Put(ownTree, sequenceKey, value)
 }

@@ -262,7 +262,7 @@ func (tr *tree) verifyAbsent(c *bolt.Cursor, k, row []byte) error {
 		}
 		k, row = c.Prev()
 	} else {
-		k, row = c.Last()
+		k, row = lastRow(c)
 	}
 	if k == nil {
 		return nil

@@ -23,39 +23,27 @@ func checkACL(h http.Header) error {
 	case canned != "" && !slices.Contains(cannedACLs, canned):
 		return invalidArgument("x-amz-acl", canned, "")
 	case slices.Index(cannedACLs, canned) > 1:
-		return refuse(aclNotSupported, "The bucket does not allow ACLs")
+		return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs")
 	}
 	for name := range h {
 		if strings.HasPrefix(strings.ToLower(name), "x-amz-grant-") {
-			return refuse(aclNotSupported, "The bucket does not allow ACLs")
+			return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs")
 		}
 	}
 	return nil
 }
 
-type accessControl struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ AccessControlPolicy"`
-	Owner   owner
-	Grants  []grant `xml:"AccessControlList>Grant"`
-}
-
-type grant struct {
-	Grantee struct {
-		Instance string `xml:"xmlns:xsi,attr"`
-		Type     string `xml:"xsi:type,attr"`
-		ID       string
-	}
-	Permission string
-}
-
 // fullControl is the access control list of everything: its owner has full
 // control.
 func (x *exchange) fullControl() *answer {
-	var g grant
-	g.Grantee.Instance, g.Grantee.Type, g.Grantee.ID = "http://www.w3.org/2001/XMLSchema-instance", "CanonicalUser", x.owner
-	g.Permission = "FULL_CONTROL"
-	return document(accessControl{Owner: owner{x.owner}, Grants: []grant{g}})
+	grantee := x.ownerNode("Grantee")
+	grantee.attributes = ` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"`
+	return document(tree("AccessControlPolicy", x.ownerNode("Owner"),
+		tree("AccessControlList", tree("Grant", grantee, leaf("Permission", "FULL_CONTROL")))))
 }
+
+// ownerNode names the owner of everything as the owner or initiator of something.
+func (x *exchange) ownerNode(name string) node { return tree(name, leaf("ID", x.owner)) }
 
 func (x *exchange) getBucketACL() (*answer, error) {
 	if _, err := x.store.Bucket(x.bucket); err != nil {
@@ -118,7 +106,7 @@ func (x *exchange) sameACL() error {
 	}
 	for _, g := range doc.Grants {
 		if g.Permission != "FULL_CONTROL" || g.Grantee.URI+g.Grantee.EmailAddress != "" || g.Grantee.ID != "" && g.Grantee.ID != x.owner {
-			return refuse(aclNotSupported, "The bucket does not allow ACLs")
+			return refuse("AccessControlListNotSupported", "The bucket does not allow ACLs")
 		}
 	}
 	return nil

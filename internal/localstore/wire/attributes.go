@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"encoding/xml"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/codeguardians/s3gateway/internal/localstore"
@@ -12,45 +10,16 @@ import (
 // knownAttributes are what x-amz-object-attributes may name.
 var knownAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
 
-type attributesDocument struct {
-	XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ GetObjectAttributesResponse"`
-	ETag         string   `xml:",omitempty"`
-	Checksum     *attributesChecksum
-	ObjectParts  *attributesParts
-	StorageClass string `xml:",omitempty"`
-	ObjectSize   *int64
-}
-
-type attributesChecksum struct {
-	Value        *element
-	ChecksumType string
-}
-
-type attributesParts struct {
-	PartsCount           int
-	PartNumberMarker     int
-	NextPartNumberMarker int
-	MaxParts             int
-	IsTruncated          bool
-	Part                 []attributesPart
-}
-
-type attributesPart struct {
-	PartNumber int
-	Size       int64
-	Checksum   *element
-}
-
 func (x *exchange) attributes() (*answer, error) {
 	wanted, err := x.wantedAttributes()
 	if err != nil {
 		return nil, err
 	}
-	after, err := x.headerCount("x-amz-part-number-marker", 0)
+	after, err := parseCount(x.header.Get("X-Amz-Part-Number-Marker"), "x-amz-part-number-marker", "part-number-marker", 0)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := x.headerCount("x-amz-max-parts", localstore.MaxListed)
+	limit, err := parseCount(x.header.Get("X-Amz-Max-Parts"), "x-amz-max-parts", "max-parts", localstore.MaxListed)
 	if err != nil {
 		return nil, err
 	}
@@ -63,36 +32,29 @@ func (x *exchange) attributes() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var doc attributesDocument
-	for _, name := range wanted {
-		doc.add(name, v)
-	}
-	if v.Parts > 0 && slices.Contains(wanted, "ObjectParts") {
-		doc.ObjectParts = &attributesParts{PartsCount: v.Parts, PartNumberMarker: after, NextPartNumberMarker: after, MaxParts: limit, IsTruncated: truncated}
-		for _, p := range parts {
-			doc.ObjectParts.NextPartNumberMarker = p.Number
-			doc.ObjectParts.Part = append(doc.ObjectParts.Part, attributesPart{p.Number, p.Size, checksumElement(p.Checksum)})
-		}
-	}
-	a := document(doc)
+	has := func(name string) bool { return slices.Contains(wanted, name) }
+	a := document(tree("GetObjectAttributesResponse",
+		when(has("ETag"), leaf("ETag", v.ETag)), // here without quotes
+		when(has("Checksum") && v.Checksum.Value != "", tree("Checksum", checksumNode(v.Checksum), leaf("ChecksumType", v.Checksum.Type))),
+		when(has("ObjectParts") && v.Parts > 0, partsNode(v, parts, after, limit, truncated)),
+		when(has("StorageClass"), classNode(v.Meta.StorageClass)),
+		when(has("ObjectSize"), number("ObjectSize", v.Size))))
 	a.header["Last-Modified"] = []string{httpDate(v.Modified)}
 	setVersion(a.header, v)
 	return a, nil
 }
 
-func (d *attributesDocument) add(name string, v localstore.Version) {
-	switch name {
-	case "ETag":
-		d.ETag = v.ETag // without quotes, here alone
-	case "Checksum":
-		if e := checksumElement(v.Checksum); e != nil {
-			d.Checksum = &attributesChecksum{e, v.Checksum.Type}
-		}
-	case "StorageClass":
-		d.StorageClass = storageClass(v.Meta.StorageClass)
-	case "ObjectSize":
-		d.ObjectSize = &v.Size
+func partsNode(v localstore.Version, parts []localstore.Part, after, limit int, truncated bool) node {
+	next := after
+	var list []node
+	for _, p := range parts {
+		next = p.Number
+		list = append(list, tree("Part", number("PartNumber", int64(p.Number)), number("Size", p.Size), checksumNode(p.Checksum)))
 	}
+	return tree("ObjectParts", append([]node{
+		number("PartsCount", int64(v.Parts)), number("PartNumberMarker", int64(after)), number("NextPartNumberMarker", int64(next)),
+		number("MaxParts", int64(limit)), boolean("IsTruncated", truncated),
+	}, list...)...)
 }
 
 func (x *exchange) wantedAttributes() ([]string, error) {
@@ -110,17 +72,4 @@ func (x *exchange) wantedAttributes() ([]string, error) {
 		return nil, invalidRequest("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
 	}
 	return names, nil
-}
-
-// headerCount returns a number in a header.
-func (x *exchange) headerCount(name string, absent int) (int, error) {
-	value := x.header.Get(name)
-	if value == "" {
-		return absent, nil
-	}
-	n, err := strconv.ParseInt(value, 10, 32)
-	if err != nil || n < 0 {
-		return 0, invalidArgument(name, value, "Provided %s not an integer or within integer range", name)
-	}
-	return int(n), nil
 }

@@ -108,7 +108,7 @@ func (x *exchange) openBody() (io.Reader, localstore.Expect, error) {
 		return x.openFramed(body, e)
 	}
 	if x.r.ContentLength < 0 {
-		return nil, e, refuse(missingContentLength, "You must provide the Content-Length HTTP header.")
+		return nil, e, refuse("MissingContentLength", "You must provide the Content-Length HTTP header.")
 	}
 	if x.header.Get("X-Amz-Trailer") != "" {
 		return nil, e, invalidRequest("x-amz-trailer needs one of the STREAMING-…-TRAILER values in x-amz-content-sha256.")
@@ -123,7 +123,7 @@ func (x *exchange) declared() (localstore.Expect, error) {
 	if _, sent := x.header["Content-Md5"]; sent {
 		sum, err := base64.StdEncoding.Strict().DecodeString(x.header.Get("Content-Md5"))
 		if err != nil || len(sum) != md5.Size {
-			return e, refuse(invalidDigest, "The Content-MD5 you specified is not valid.").with("Content-MD5", x.header.Get("Content-Md5"))
+			return e, refuse("InvalidDigest", "The Content-MD5 you specified is not valid.").with("Content-MD5", x.header.Get("Content-Md5"))
 		}
 		e.MD5 = sum
 	}
@@ -145,7 +145,7 @@ func (x *exchange) declared() (localstore.Expect, error) {
 func (x *exchange) openFramed(body io.Reader, e localstore.Expect) (io.Reader, localstore.Expect, error) {
 	value := x.header.Get("X-Amz-Decoded-Content-Length")
 	if value == "" {
-		return nil, e, refuse(missingContentLength, "You must provide the x-amz-decoded-content-length HTTP header with a streaming body.")
+		return nil, e, refuse("MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header with a streaming body.")
 	}
 	length, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || length < 0 {

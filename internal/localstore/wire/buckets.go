@@ -12,16 +12,6 @@ import (
 // maxBuckets is the longest page of ListBuckets.
 const maxBuckets = 10_000
 
-type bucketList struct {
-	XMLName           xml.Name       `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListAllMyBucketsResult"`
-	Buckets           []listedBucket `xml:"Buckets>Bucket"`
-	Owner             owner
-	Prefix            string `xml:",omitempty"`
-	ContinuationToken string `xml:",omitempty"`
-}
-
-type listedBucket struct{ Name, CreationDate, BucketRegion string }
-
 func (x *exchange) listBuckets() (*answer, error) {
 	limit := maxBuckets
 	if value := x.get("max-buckets"); value != "" {
@@ -38,21 +28,22 @@ func (x *exchange) listBuckets() (*answer, error) {
 			return nil, err
 		}
 	}
-	doc := bucketList{Owner: owner{x.owner}, Prefix: x.get("prefix")}
-	if region := x.get("bucket-region"); region != "" && region != x.region {
-		return document(doc), nil
-	}
-	list, truncated, err := x.store.Buckets(doc.Prefix, after, limit)
+	prefix, region := x.get("prefix"), x.get("bucket-region")
+	list, truncated, err := x.store.Buckets(prefix, after, limit)
 	if err != nil {
 		return nil, err
 	}
+	if region != "" && region != x.region {
+		list, truncated = nil, false
+	}
+	buckets, token := tree("Buckets"), ""
 	for _, b := range list {
-		doc.Buckets = append(doc.Buckets, listedBucket{b.Name, xmlDate(b.Created), x.region})
+		buckets.kids = append(buckets.kids, tree("Bucket", leaf("Name", b.Name), leaf("CreationDate", xmlDate(b.Created)), leaf("BucketRegion", x.region)))
 	}
 	if truncated {
-		doc.ContinuationToken = newToken(list[len(list)-1].Name)
+		token = newToken(list[len(list)-1].Name)
 	}
-	return document(doc), nil
+	return document(tree("ListAllMyBucketsResult", x.ownerNode("Owner"), buckets, optional("ContinuationToken", token), optional("Prefix", prefix))), nil
 }
 
 func (x *exchange) createBucket() (*answer, error) {
@@ -71,7 +62,7 @@ func (x *exchange) createBucket() (*answer, error) {
 		return nil, err
 	}
 	if ownership != "" {
-		if err := x.store.PutSetting(x.bucket, "ownershipControls", marshal(newOwnership(ownership))); err != nil {
+		if err := x.store.PutSetting(x.bucket, "ownershipControls", ownershipXML(ownership)); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +89,7 @@ func (x *exchange) checkLocation() error {
 		return unknown(doc.Unknown[0].XMLName.Local + " in CreateBucketConfiguration")
 	}
 	if at := doc.LocationConstraint; at != "" && at != x.region && at != defaultRegion {
-		return refuse(invalidLocation, "The specified location-constraint is not valid").with("LocationConstraint", at)
+		return refuse("InvalidLocationConstraint", "The specified location-constraint is not valid").with("LocationConstraint", at)
 	}
 	return nil
 }
@@ -117,17 +108,13 @@ func (x *exchange) deleteBucket() (*answer, error) {
 	return empty(http.StatusNoContent), x.store.DeleteBucket(x.bucket)
 }
 
-type location struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
-	Region  string   `xml:",chardata"`
-}
-
 func (x *exchange) location() (*answer, error) {
 	if _, err := x.store.Bucket(x.bucket); err != nil {
 		return nil, err
 	}
-	if x.region == defaultRegion { // which S3 does not name here
-		return document(location{}), nil
+	region := x.region
+	if region == defaultRegion { // which S3 does not name here
+		region = ""
 	}
-	return document(location{Region: x.region}), nil
+	return document(leaf("LocationConstraint", region)), nil
 }

@@ -151,5 +151,5 @@ func badChunk(what string) *failure {
 }
 
 func badTrailer() *failure {
-	return refuse(malformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+	return refuse("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
 }

@@ -37,7 +37,7 @@ func checkRead(h http.Header, prefix string, v localstore.Version) error {
 	case prefix != "":
 		return preconditionFailed(strings.ToLower(prefix) + name)
 	}
-	return &failure{code: notModified}
+	return &failure{code: "NotModified"}
 }
 
 // anyTag reports whether a list of entity tags has the one of a version. In the

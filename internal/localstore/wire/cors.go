@@ -46,7 +46,13 @@ func (x *exchange) readCORS() ([]byte, error) {
 		}
 	}
 	doc.Xmlns = namespace
-	return marshal(doc), nil
+	return marshalSetting(doc)
+}
+
+// marshalSetting returns a checked document as it is kept.
+func marshalSetting(doc any) ([]byte, error) {
+	raw, err := xml.Marshal(doc)
+	return append([]byte(xml.Header), raw...), err
 }
 
 func (r *corsRule) check() error {

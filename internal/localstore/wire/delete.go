@@ -58,26 +58,6 @@ func parseDate(value string) (time.Time, error) {
 	return time.Parse(time.RFC3339, strings.TrimSpace(value))
 }
 
-type deleteResult struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ DeleteResult"`
-	Deleted []deletedKey
-	Error   []undeletedKey
-}
-
-type deletedKey struct {
-	Key                   text
-	VersionID             string `xml:"VersionId,omitempty"`
-	DeleteMarker          bool   `xml:",omitempty"`
-	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
-}
-
-type undeletedKey struct {
-	Key       text
-	VersionID string `xml:"VersionId,omitempty"`
-	Code      localstore.Code
-	Message   text
-}
-
 func (x *exchange) deleteObjects() (*answer, error) {
 	list, quiet, err := x.readDeletes()
 	if err != nil {
@@ -87,19 +67,16 @@ func (x *exchange) deleteObjects() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var result deleteResult
+	result := tree("DeleteResult")
 	for i, d := range all {
-		version := list[i].VersionID
+		key, version := leaf("Key", list[i].Key), optional("VersionId", list[i].VersionID)
 		switch {
 		case d.Err != nil:
 			f := x.failure(d.Err)
-			result.Error = append(result.Error, undeletedKey{text(list[i].Key), version, f.code, text(f.message)})
+			result.kids = append(result.kids, tree("Error", key, version, leaf("Code", string(f.code)), leaf("Message", f.message)))
 		case !quiet:
-			row := deletedKey{Key: text(list[i].Key), VersionID: version, DeleteMarker: d.Marker}
-			if d.Marker {
-				row.DeleteMarkerVersionID = d.VersionID
-			}
-			result.Deleted = append(result.Deleted, row)
+			result.kids = append(result.kids, tree("Deleted", key, version,
+				when(d.Marker, boolean("DeleteMarker", true)), when(d.Marker, leaf("DeleteMarkerVersionId", d.VersionID))))
 		}
 	}
 	return document(result), nil

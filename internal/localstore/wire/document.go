@@ -30,6 +30,12 @@ type strict struct {
 
 type unknownElement struct{ XMLName xml.Name }
 
+// field is an element with text whose name the type does not know.
+type field struct {
+	XMLName xml.Name
+	Value   string `xml:",chardata"`
+}
+
 // proven reads a document and checks at its end what was declared of it.
 type proven struct {
 	src    io.Reader
@@ -141,7 +147,7 @@ func xmlError(err error, empty bool) error {
 	case errors.As(err, &f), errors.As(err, &broken):
 		return err
 	case empty:
-		return refuse(missingBody, "Request Body is empty")
+		return refuse("MissingRequestBodyError", "Request Body is empty")
 	}
 	return malformed()
 }

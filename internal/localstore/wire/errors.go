@@ -2,7 +2,6 @@ package wire
 
 import (
 	"cmp"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,82 +11,56 @@ import (
 	"github.com/codeguardians/s3gateway/internal/localstore"
 )
 
-// The codes of this package beside those of the engine.
-const (
-	aclNotSupported      localstore.Code = "AccessControlListNotSupported"
-	badRequest           localstore.Code = "BadRequest"
-	illegalVersioning    localstore.Code = "IllegalVersioningConfigurationException"
-	invalidDigest        localstore.Code = "InvalidDigest"
-	invalidLocation      localstore.Code = "InvalidLocationConstraint"
-	invalidPartNumber    localstore.Code = "InvalidPartNumber"
-	invalidRedirect      localstore.Code = "InvalidRedirectLocation"
-	invalidStorageClass  localstore.Code = "InvalidStorageClass"
-	invalidTag           localstore.Code = "InvalidTag"
-	invalidURI           localstore.Code = "InvalidURI"
-	malformedTrailer     localstore.Code = "MalformedTrailerError"
-	malformedXML         localstore.Code = "MalformedXML"
-	metadataTooLarge     localstore.Code = "MetadataTooLarge"
-	missingBody          localstore.Code = "MissingRequestBodyError"
-	missingContentLength localstore.Code = "MissingContentLength"
-	notModified          localstore.Code = "NotModified"
-	noSuchConfiguration  localstore.Code = "NoSuchConfiguration"
-	noSuchCORS           localstore.Code = "NoSuchCORSConfiguration"
-	noSuchEncryption     localstore.Code = "ServerSideEncryptionConfigurationNotFoundError"
-	noSuchLifecycle      localstore.Code = "NoSuchLifecycleConfiguration"
-	noSuchOwnership      localstore.Code = "OwnershipControlsNotFoundError"
-	noSuchPolicy         localstore.Code = "NoSuchBucketPolicy"
-	noSuchPublicBlock    localstore.Code = "NoSuchPublicAccessBlockConfiguration"
-	noSuchReplication    localstore.Code = "ReplicationConfigurationNotFoundError"
-	noSuchTagSet         localstore.Code = "NoSuchTagSet"
-	noSuchWebsite        localstore.Code = "NoSuchWebsiteConfiguration"
-)
-
-// statuses has the HTTP status of each code; a code that is not here is a 400
+// statuses has the HTTP status of each code that is not a 400
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
 var statuses = map[localstore.Code]int{
-	localstore.AccessDenied:           http.StatusForbidden,
-	localstore.BucketAlreadyOwned:     http.StatusConflict,
-	localstore.BucketNotEmpty:         http.StatusConflict,
-	localstore.InternalError:          http.StatusInternalServerError,
-	localstore.InvalidBucketState:     http.StatusConflict,
-	localstore.InvalidRange:           http.StatusRequestedRangeNotSatisfiable,
-	invalidPartNumber:                 http.StatusRequestedRangeNotSatisfiable,
-	localstore.MethodNotAllowed:       http.StatusMethodNotAllowed,
-	localstore.NoSuchBucket:           http.StatusNotFound,
-	localstore.NoSuchKey:              http.StatusNotFound,
-	localstore.NoSuchLockConfig:       http.StatusNotFound,
-	localstore.NoSuchObjectLock:       http.StatusNotFound,
-	localstore.NoSuchUpload:           http.StatusNotFound,
-	localstore.NoSuchVersion:          http.StatusNotFound,
-	localstore.NotImplemented:         http.StatusNotImplemented,
-	localstore.OperationAborted:       http.StatusConflict,
-	localstore.PreconditionFailed:     http.StatusPreconditionFailed,
-	localstore.ServiceUnavailable:     http.StatusServiceUnavailable,
-	localstore.InsufficientCapacity:   http.StatusInsufficientStorage,
-	localstore.ConditionalRequestConf: http.StatusConflict,
-	missingContentLength:              http.StatusLengthRequired,
-	notModified:                       http.StatusNotModified,
-	noSuchConfiguration:               http.StatusNotFound,
-	noSuchCORS:                        http.StatusNotFound,
-	noSuchEncryption:                  http.StatusNotFound,
-	noSuchLifecycle:                   http.StatusNotFound,
-	noSuchOwnership:                   http.StatusNotFound,
-	noSuchPolicy:                      http.StatusNotFound,
-	noSuchPublicBlock:                 http.StatusNotFound,
-	noSuchReplication:                 http.StatusNotFound,
-	noSuchTagSet:                      http.StatusNotFound,
-	noSuchWebsite:                     http.StatusNotFound,
+	"NotModified":                     304,
+	localstore.AccessDenied:           403,
+	localstore.NoSuchBucket:           404,
+	localstore.NoSuchKey:              404,
+	localstore.NoSuchLockConfig:       404,
+	localstore.NoSuchObjectLock:       404,
+	localstore.NoSuchUpload:           404,
+	localstore.NoSuchVersion:          404,
+	"NoSuchBucketPolicy":              404,
+	"NoSuchConfiguration":             404,
+	"NoSuchCORSConfiguration":         404,
+	"NoSuchLifecycleConfiguration":    404,
+	"NoSuchTagSet":                    404,
+	"NoSuchWebsiteConfiguration":      404,
+	"OwnershipControlsNotFoundError":  404,
+	localstore.MethodNotAllowed:       405,
+	localstore.BucketAlreadyOwned:     409,
+	localstore.BucketNotEmpty:         409,
+	localstore.ConditionalRequestConf: 409,
+	localstore.InvalidBucketState:     409,
+	localstore.OperationAborted:       409,
+	"MissingContentLength":            411,
+	localstore.PreconditionFailed:     412,
+	localstore.InvalidRange:           416,
+	"InvalidPartNumber":               416,
+	localstore.InternalError:          500,
+	localstore.NotImplemented:         501,
+	localstore.ServiceUnavailable:     503,
+	localstore.InsufficientCapacity:   507,
+
+	"NoSuchPublicAccessBlockConfiguration":           404,
+	"ReplicationConfigurationNotFoundError":          404,
+	"ServerSideEncryptionConfigurationNotFoundError": 404,
 }
 
 // retryAfter is how many seconds a client is asked to wait while the store
 // cannot serve.
 const retryAfter = "2"
 
+// hostID is S3's extended request ID, of which the store has none.
+const hostID = "s3gateway"
+
 // failure is a refusal with what its answer says beside code and message.
 type failure struct {
 	code    localstore.Code
 	message string
-	details []element   // further elements of the document
+	details []node      // further elements of the document
 	header  http.Header // further headers
 }
 
@@ -101,7 +74,7 @@ func refuse(code localstore.Code, format string, args ...any) *failure {
 
 // with returns f with one more element.
 func (f *failure) with(name, value string) *failure {
-	f.details = append(f.details, element{XMLName: xml.Name{Local: name}, Value: text(value)})
+	f.details = append(f.details, leaf(name, value))
 	return f
 }
 
@@ -114,7 +87,7 @@ func invalidRequest(format string, args ...any) *failure {
 }
 
 func malformed() *failure {
-	return refuse(malformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
+	return refuse("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
 // unknown returns the refusal of a part of S3 that the store does not have.
@@ -127,31 +100,16 @@ func preconditionFailed(condition string) *failure {
 	return refuse(localstore.PreconditionFailed, "At least one of the pre-conditions you specified did not hold").with("Condition", condition)
 }
 
-type errorDocument struct {
-	XMLName   xml.Name `xml:"Error"`
-	Code      localstore.Code
-	Message   text
-	Details   []element
-	Resource  text
-	RequestID string `xml:"RequestId"`
-	HostID    string `xml:"HostId"`
-}
-
 // failed translates an error of a handler into its answer: the only place that
 // does.
 func (x *exchange) failed(err error) *answer {
 	f := x.failure(err)
-	status, known := statuses[f.code]
-	if !known {
-		status = http.StatusBadRequest
-	}
-	a := documentOf(marshal(errorDocument{
-		Code: f.code, Message: text(f.message), Details: f.details,
-		Resource: text(x.r.URL.Path), RequestID: x.id, HostID: "s3gateway",
-	}))
+	kids := append([]node{leaf("Code", string(f.code)), leaf("Message", f.message)}, f.details...)
+	kids = append(kids, leaf("Resource", x.r.URL.Path), leaf("RequestId", x.id), leaf("HostId", hostID))
+	a := documentOf(marshal(tree("Error", kids...)))
 	switch {
-	case f.code == notModified:
-		a = &answer{header: http.Header{}} // RFC 9110 section 15.4.5
+	case f.code == "NotModified":
+		a = empty(0) // RFC 9110 section 15.4.5
 	case x.r.Method == http.MethodHead:
 		// There is no document to read the code from, and a status alone does not
 		// tell a missing bucket from a missing key.
@@ -162,7 +120,7 @@ func (x *exchange) failed(err error) *answer {
 		a.header.Set("Retry-After", retryAfter)
 	}
 	maps.Copy(a.header, f.header)
-	a.status = status
+	a.status = cmp.Or(statuses[f.code], http.StatusBadRequest)
 	return a
 }
 
@@ -181,35 +139,31 @@ func (x *exchange) failure(err error) *failure {
 		x.log.Error().Err(err).Str("method", x.r.Method).Str("path", x.r.URL.Path).Msg("the embedded store failed")
 	}
 	f = refuse(e.Code, "%s", cmp.Or(e.Message, "We encountered an internal error, please try again."))
-	if e.Marker != nil {
-		f.header = markerHeader(e.Marker)
+	if m := e.Marker; m != nil {
+		f.header = http.Header{"X-Amz-Delete-Marker": {"true"}, "X-Amz-Version-Id": {m.ID}}
 		if e.Code == localstore.MethodNotAllowed {
 			f.header.Set("Allow", http.MethodDelete)
-			f.header.Set("Last-Modified", httpDate(e.Marker.Modified))
+			f.header.Set("Last-Modified", httpDate(m.Modified))
 			f.with("Method", x.r.Method).with("ResourceType", "DeleteMarker")
 		}
 	}
-	for _, d := range named {
-		if slices.Contains(d.codes, e.Code) {
-			f.with(d.name, d.value(x))
+	for _, s := range subjects {
+		if slices.Contains(s.codes, e.Code) {
+			f.with(s.name, s.value(x))
 		}
 	}
 	return f
 }
 
-// named are the elements by which an error document names what the request did.
-var named = []struct {
+// subjects are the elements by which an error document names what the request is
+// about.
+var subjects = []struct {
 	name  string
-	codes []localstore.Code
 	value func(*exchange) string
+	codes []localstore.Code
 }{
-	{"BucketName", []localstore.Code{localstore.NoSuchBucket, localstore.BucketNotEmpty, localstore.BucketAlreadyOwned}, func(x *exchange) string { return x.bucket }},
-	{"Key", []localstore.Code{localstore.NoSuchKey, localstore.NoSuchVersion}, func(x *exchange) string { return x.key }},
-	{"VersionId", []localstore.Code{localstore.NoSuchVersion}, func(x *exchange) string { return x.get("versionId") }},
-	{"UploadId", []localstore.Code{localstore.NoSuchUpload}, func(x *exchange) string { return x.get("uploadId") }},
-}
-
-// markerHeader returns the headers about a delete marker.
-func markerHeader(v *localstore.Version) http.Header {
-	return http.Header{"X-Amz-Delete-Marker": {"true"}, "X-Amz-Version-Id": {v.ID}}
+	{"BucketName", func(x *exchange) string { return x.bucket }, []localstore.Code{localstore.NoSuchBucket, localstore.BucketNotEmpty, localstore.BucketAlreadyOwned}},
+	{"Key", func(x *exchange) string { return x.key }, []localstore.Code{localstore.NoSuchKey, localstore.NoSuchVersion}},
+	{"VersionId", func(x *exchange) string { return x.get("versionId") }, []localstore.Code{localstore.NoSuchVersion}},
+	{"UploadId", func(x *exchange) string { return x.get("uploadId") }, []localstore.Code{localstore.NoSuchUpload}},
 }

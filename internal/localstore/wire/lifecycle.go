@@ -122,7 +122,7 @@ func (x *exchange) readLifecycle() ([]byte, error) {
 		ids[r.ID] = true
 	}
 	doc.Xmlns = namespace
-	return marshal(doc), nil
+	return marshalSetting(doc)
 }
 
 func (r *LifecycleRule) check() error {

@@ -3,7 +3,6 @@ package wire
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/xml"
 	"strings"
 
 	"github.com/codeguardians/s3gateway/internal/localstore"
@@ -12,93 +11,62 @@ import (
 // listQuery is what the listings of a bucket have in common.
 type listQuery struct {
 	localstore.ListInput
-	encoded bool // encoding-type=url
+	encoding string // "url" or ""
 }
 
-// readList reads the parameters of a listing. limit names the one of its length.
+// readList reads the parameters of a listing. limit is the one of its length, and
+// argument S3's word for it.
 func (x *exchange) readList(limit, argument string) (q listQuery, err error) {
 	q.ListInput = localstore.ListInput{Bucket: x.bucket, Prefix: x.get("prefix"), Delimiter: x.get("delimiter")}
-	switch kind := x.get("encoding-type"); {
-	case strings.EqualFold(kind, "url"):
-		q.encoded = true
-	case kind != "":
-		return q, invalidArgument("encoding-type", kind, "Invalid Encoding Method specified in Request")
+	q.encoding = strings.ToLower(x.get("encoding-type"))
+	if q.encoding != "" && q.encoding != "url" {
+		return q, invalidArgument("encoding-type", q.encoding, "Invalid Encoding Method specified in Request")
 	}
 	q.Max, err = x.count(limit, argument)
 	return q, err
 }
 
-// name returns a name as the listing shows it.
-func (q listQuery) name(s string) text {
-	if q.encoded {
-		s = urlEncoded(s)
+// leaf returns the element of a name, in the encoding of the listing.
+func (q listQuery) leaf(element, name string) node {
+	if q.encoding != "" {
+		name = urlEncoded(name)
 	}
-	return text(s)
+	return leaf(element, name)
 }
 
-// optional is name, nil for an empty one.
-func (q listQuery) optional(s string) *text {
-	if s == "" {
-		return nil
+// optional is leaf, or no element for an empty name.
+func (q listQuery) optional(element, name string) node {
+	return when(name != "", q.leaf(element, name))
+}
+
+// answer returns a listing: its head, and the rows of its page with the common
+// prefixes.
+func (q listQuery) answer(root string, page localstore.Page, row func(localstore.Entry) node, head ...node) *answer {
+	list := tree(root, append(head, q.leaf("Prefix", q.Prefix), q.optional("Delimiter", q.Delimiter),
+		optional("EncodingType", q.encoding), boolean("IsTruncated", page.Truncated))...)
+	for _, e := range page.Entries {
+		if e.Prefix == "" {
+			list.kids = append(list.kids, row(e))
+		}
 	}
-	t := q.name(s)
-	return &t
-}
-
-func (q listQuery) encoding() string {
-	if q.encoded {
-		return "url"
-	}
-	return ""
-}
-
-type commonPrefix struct{ Prefix text }
-
-type listedObject struct {
-	Key               text
-	LastModified      string
-	ETag              string
-	ChecksumAlgorithm string `xml:",omitempty"`
-	ChecksumType      string `xml:",omitempty"`
-	Size              int64
-	Owner             *owner
-	StorageClass      string
-}
-
-func storageClass(class string) string { return cmp.Or(class, "STANDARD") }
-
-// split parts the entries of a page into objects and common prefixes.
-func (x *exchange) split(q listQuery, page localstore.Page, owned bool) (objects []listedObject, prefixes []commonPrefix) {
 	for _, e := range page.Entries {
 		if e.Prefix != "" {
-			prefixes = append(prefixes, commonPrefix{q.name(e.Prefix)})
-			continue
+			list.kids = append(list.kids, tree("CommonPrefixes", q.leaf("Prefix", e.Prefix)))
 		}
-		v := e.Version
-		o := listedObject{
-			Key: q.name(v.Key), LastModified: xmlDate(v.Modified), ETag: quoted(v.ETag), Size: v.Size, StorageClass: storageClass(v.Meta.StorageClass),
-			ChecksumAlgorithm: v.Checksum.Algorithm, ChecksumType: v.Checksum.Type,
-		}
-		if owned {
-			o.Owner = &owner{x.owner}
-		}
-		objects = append(objects, o)
 	}
-	return objects, prefixes
+	return document(list)
 }
 
-type objectList struct {
-	XMLName        xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
-	Name           string
-	Prefix         text
-	Marker         text
-	NextMarker     *text
-	MaxKeys        int
-	Delimiter      *text
-	EncodingType   string `xml:",omitempty"`
-	IsTruncated    bool
-	Contents       []listedObject
-	CommonPrefixes []commonPrefix
+func classNode(class string) node { return leaf("StorageClass", cmp.Or(class, "STANDARD")) }
+
+// object returns the rows of ListObjects.
+func (x *exchange) object(q listQuery, owned bool) func(localstore.Entry) node {
+	return func(e localstore.Entry) node {
+		v := e.Version
+		return tree("Contents", q.leaf("Key", v.Key), leaf("LastModified", xmlDate(v.Modified)), leaf("ETag", quoted(v.ETag)),
+			optional("ChecksumAlgorithm", v.Checksum.Algorithm), optional("ChecksumType", v.Checksum.Type),
+			number("Size", v.Size), when(owned, x.ownerNode("Owner")), classNode(v.Meta.StorageClass))
+	}
 }
 
 func (x *exchange) listObjects() (*answer, error) {
@@ -111,31 +79,12 @@ func (x *exchange) listObjects() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := objectList{
-		Name: x.bucket, Prefix: q.name(q.Prefix), Marker: q.name(q.After), MaxKeys: q.Max, Delimiter: q.optional(q.Delimiter),
-		EncodingType: q.encoding(), IsTruncated: page.Truncated,
+	next := page.Next
+	if !page.Truncated || q.Delimiter == "" { // S3 leaves it out, and clients take the last key
+		next = ""
 	}
-	if page.Truncated && q.Delimiter != "" { // otherwise clients take the last key
-		doc.NextMarker = q.optional(page.Next)
-	}
-	doc.Contents, doc.CommonPrefixes = x.split(q, page, true)
-	return document(doc), nil
-}
-
-type objectListV2 struct {
-	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
-	Name                  string
-	Prefix                text
-	ContinuationToken     string `xml:",omitempty"`
-	NextContinuationToken string `xml:",omitempty"`
-	StartAfter            *text
-	KeyCount              int
-	MaxKeys               int
-	Delimiter             *text
-	EncodingType          string `xml:",omitempty"`
-	IsTruncated           bool
-	Contents              []listedObject
-	CommonPrefixes        []commonPrefix
+	return q.answer("ListBucketResult", page, x.object(q, true), leaf("Name", x.bucket), q.leaf("Marker", q.After),
+		q.optional("NextMarker", next), number("MaxKeys", int64(q.Max))), nil
 }
 
 func (x *exchange) listObjectsV2() (*answer, error) {
@@ -146,9 +95,8 @@ func (x *exchange) listObjectsV2() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	after := x.get("start-after")
+	after, token, next := x.get("start-after"), x.get("continuation-token"), ""
 	q.After = after
-	token := x.get("continuation-token")
 	if x.has("continuation-token") {
 		if q.After, err = readToken(token); err != nil {
 			return nil, err
@@ -158,15 +106,12 @@ func (x *exchange) listObjectsV2() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := objectListV2{
-		Name: x.bucket, Prefix: q.name(q.Prefix), ContinuationToken: token, StartAfter: q.optional(after), KeyCount: len(page.Entries),
-		MaxKeys: q.Max, Delimiter: q.optional(q.Delimiter), EncodingType: q.encoding(), IsTruncated: page.Truncated,
-	}
 	if page.Truncated {
-		doc.NextContinuationToken = newToken(page.Next)
+		next = newToken(page.Next)
 	}
-	doc.Contents, doc.CommonPrefixes = x.split(q, page, x.get("fetch-owner") == "true")
-	return document(doc), nil
+	return q.answer("ListBucketResult", page, x.object(q, x.get("fetch-owner") == "true"), leaf("Name", x.bucket),
+		optional("ContinuationToken", token), optional("NextContinuationToken", next), q.optional("StartAfter", after),
+		number("KeyCount", int64(len(page.Entries))), number("MaxKeys", int64(q.Max))), nil
 }
 
 // tokenVersion begins every continuation token, so that its form may change.
@@ -185,46 +130,6 @@ func readToken(token string) (string, error) {
 	return after, nil
 }
 
-type versionList struct {
-	XMLName             xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListVersionsResult"`
-	Name                string
-	Prefix              text
-	KeyMarker           text
-	VersionIDMarker     string `xml:"VersionIdMarker"`
-	NextKeyMarker       *text
-	NextVersionIDMarker string `xml:"NextVersionIdMarker,omitempty"`
-	MaxKeys             int
-	Delimiter           *text
-	EncodingType        string `xml:",omitempty"`
-	IsTruncated         bool
-	Entries             []any // listedVersion and listedMarker, in order
-	CommonPrefixes      []commonPrefix
-}
-
-type versionHead struct {
-	Key          text
-	VersionID    string `xml:"VersionId"`
-	IsLatest     bool
-	LastModified string
-}
-
-type listedVersion struct {
-	XMLName xml.Name `xml:"Version"`
-	versionHead
-	ETag              string
-	ChecksumAlgorithm string `xml:",omitempty"`
-	ChecksumType      string `xml:",omitempty"`
-	Size              int64
-	Owner             owner
-	StorageClass      string
-}
-
-type listedMarker struct {
-	XMLName xml.Name `xml:"DeleteMarker"`
-	versionHead
-	Owner owner
-}
-
 func (x *exchange) listVersions() (*answer, error) {
 	q, err := x.readList("max-keys", "maxKeys")
 	if err != nil {
@@ -238,30 +143,65 @@ func (x *exchange) listVersions() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := versionList{
-		Name: x.bucket, Prefix: q.name(q.Prefix), KeyMarker: q.name(q.After), VersionIDMarker: q.AfterID, MaxKeys: q.Max,
-		Delimiter: q.optional(q.Delimiter), EncodingType: q.encoding(), IsTruncated: page.Truncated,
-	}
-	if page.Truncated {
-		doc.NextKeyMarker, doc.NextVersionIDMarker = q.optional(page.Next), page.NextID
-	}
-	for _, e := range page.Entries {
-		if e.Prefix != "" {
-			doc.CommonPrefixes = append(doc.CommonPrefixes, commonPrefix{q.name(e.Prefix)})
-		} else {
-			doc.Entries = append(doc.Entries, x.listedVersion(q, e.Version))
+	row := func(e localstore.Entry) node {
+		v := e.Version
+		about := []node{q.leaf("Key", v.Key), leaf("VersionId", v.ID), boolean("IsLatest", v.Latest), leaf("LastModified", xmlDate(v.Modified)), x.ownerNode("Owner")}
+		if v.Marker {
+			return tree("DeleteMarker", about...)
 		}
+		return tree("Version", append(about, leaf("ETag", quoted(v.ETag)), optional("ChecksumAlgorithm", v.Checksum.Algorithm),
+			optional("ChecksumType", v.Checksum.Type), number("Size", v.Size), classNode(v.Meta.StorageClass))...)
 	}
-	return document(doc), nil
+	return q.answer("ListVersionsResult", page, row, leaf("Name", x.bucket), q.leaf("KeyMarker", q.After), leaf("VersionIdMarker", q.AfterID),
+		when(page.Truncated, q.leaf("NextKeyMarker", page.Next)), when(page.Truncated, optional("NextVersionIdMarker", page.NextID)),
+		number("MaxKeys", int64(q.Max))), nil
 }
 
-func (x *exchange) listedVersion(q listQuery, v localstore.Version) any {
-	head := versionHead{q.name(v.Key), v.ID, v.Latest, xmlDate(v.Modified)}
-	if v.Marker {
-		return listedMarker{versionHead: head, Owner: owner{x.owner}}
+func (x *exchange) listUploads() (*answer, error) {
+	q, err := x.readList("max-uploads", "maxUploads")
+	if err != nil {
+		return nil, err
 	}
-	return listedVersion{
-		versionHead: head, ETag: quoted(v.ETag), ChecksumAlgorithm: v.Checksum.Algorithm, ChecksumType: v.Checksum.Type,
-		Size: v.Size, Owner: owner{x.owner}, StorageClass: storageClass(v.Meta.StorageClass),
+	if q.After = x.get("key-marker"); q.After != "" { // S3 ignores the other marker without it
+		q.AfterID = x.get("upload-id-marker")
 	}
+	page, err := x.store.ListUploads(q.ListInput)
+	if err != nil {
+		return nil, err
+	}
+	row := func(e localstore.Entry) node {
+		u := e.Upload
+		return tree("Upload", q.leaf("Key", u.Key), leaf("UploadId", u.ID), x.ownerNode("Initiator"), x.ownerNode("Owner"), classNode(u.StorageClass),
+			leaf("Initiated", xmlDate(u.Initiated)), optional("ChecksumAlgorithm", u.Algorithm), optional("ChecksumType", u.Type))
+	}
+	return q.answer("ListMultipartUploadsResult", page, row, leaf("Bucket", x.bucket), q.leaf("KeyMarker", q.After), leaf("UploadIdMarker", q.AfterID),
+		when(page.Truncated, q.leaf("NextKeyMarker", page.Next)), when(page.Truncated, optional("NextUploadIdMarker", page.NextID)),
+		number("MaxUploads", int64(q.Max))), nil
+}
+
+func (x *exchange) listParts() (*answer, error) {
+	limit, err := x.count("max-parts", "max-parts")
+	if err != nil {
+		return nil, err
+	}
+	after, err := x.number("part-number-marker", 0)
+	if err != nil {
+		return nil, err
+	}
+	u, parts, truncated, err := x.store.Parts(x.bucket, x.key, x.get("uploadId"), after, limit)
+	if err != nil {
+		return nil, err
+	}
+	next := after
+	var rows []node
+	for _, p := range parts {
+		next = p.Number
+		rows = append(rows, tree("Part", number("PartNumber", int64(p.Number)), leaf("LastModified", xmlDate(p.Modified)), leaf("ETag", quoted(p.ETag)),
+			number("Size", p.Size), when(u.Algorithm != "", checksumNode(p.Checksum)))) // not of one that nobody asked for
+	}
+	return document(tree("ListPartsResult", append([]node{
+		leaf("Bucket", x.bucket), leaf("Key", x.key), leaf("UploadId", u.ID), x.ownerNode("Initiator"), x.ownerNode("Owner"), classNode(u.StorageClass),
+		number("PartNumberMarker", int64(after)), number("NextPartNumberMarker", int64(next)), number("MaxParts", int64(limit)),
+		boolean("IsTruncated", truncated && limit > 0), optional("ChecksumAlgorithm", u.Algorithm), optional("ChecksumType", u.Type),
+	}, rows...)...)), nil
 }

@@ -62,12 +62,6 @@ func (x *exchange) bypass() bool {
 	return strings.EqualFold(x.header.Get("X-Amz-Bypass-Governance-Retention"), "true")
 }
 
-type retention struct {
-	XMLName         xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Retention"`
-	Mode            string   `xml:",omitempty"`
-	RetainUntilDate string   `xml:",omitempty"`
-}
-
 func (x *exchange) getRetention() (*answer, error) {
 	v, err := x.lockable()
 	if err != nil {
@@ -76,7 +70,7 @@ func (x *exchange) getRetention() (*answer, error) {
 	if v.Lock.Mode == "" {
 		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
 	}
-	return document(retention{Mode: v.Lock.Mode, RetainUntilDate: lockDate(v.Lock.Until)}), nil
+	return document(tree("Retention", leaf("Mode", v.Lock.Mode), leaf("RetainUntilDate", lockDate(v.Lock.Until)))), nil
 }
 
 // lockable returns the version that the request names, in a bucket with object
@@ -128,11 +122,6 @@ func (x *exchange) putRetention() (*answer, error) {
 	return a, nil
 }
 
-type legalHold struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LegalHold"`
-	Status  string
-}
-
 func (x *exchange) getLegalHold() (*answer, error) {
 	v, err := x.lockable()
 	if err != nil {
@@ -141,7 +130,7 @@ func (x *exchange) getLegalHold() (*answer, error) {
 	if !v.Lock.Hold {
 		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
 	}
-	return document(legalHold{Status: "ON"}), nil
+	return document(tree("LegalHold", leaf("Status", "ON"))), nil
 }
 
 func (x *exchange) putLegalHold() (*answer, error) {
@@ -169,17 +158,11 @@ func (x *exchange) putLegalHold() (*answer, error) {
 	return a, nil
 }
 
-type lockConfiguration struct {
-	XMLName           xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ObjectLockConfiguration"`
-	ObjectLockEnabled string
-	Rule              *lockRule `xml:",omitempty"`
-}
-
 type lockRule struct {
 	strict
 	DefaultRetention struct {
 		Mode        string
-		Days, Years *int `xml:",omitempty"`
+		Days, Years *int
 		strict
 	}
 }
@@ -192,18 +175,10 @@ func (x *exchange) getLockConfiguration() (*answer, error) {
 	if !b.Lock {
 		return nil, refuse(localstore.NoSuchLockConfig, "Object Lock configuration does not exist for this bucket").with("BucketName", x.bucket)
 	}
-	doc := lockConfiguration{ObjectLockEnabled: "Enabled"}
-	if r := b.Retention; r.Mode != "" {
-		doc.Rule = &lockRule{}
-		d := &doc.Rule.DefaultRetention
-		d.Mode = r.Mode
-		if r.Days > 0 {
-			d.Days = &r.Days
-		} else {
-			d.Years = &r.Years
-		}
-	}
-	return document(doc), nil
+	r := b.Retention
+	return document(tree("ObjectLockConfiguration", leaf("ObjectLockEnabled", "Enabled"),
+		when(r.Mode != "", tree("Rule", tree("DefaultRetention", leaf("Mode", r.Mode),
+			when(r.Days > 0, number("Days", int64(r.Days))), when(r.Years > 0, number("Years", int64(r.Years)))))))), nil
 }
 
 // Bounds of a default retention

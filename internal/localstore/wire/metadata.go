@@ -54,10 +54,10 @@ func (x *exchange) readMeta() (localstore.Meta, error) {
 	}
 	m.ContentEncoding = signer.ContentEncoding(x.header["Content-Encoding"]) // without aws-chunked
 	if m.StorageClass != "" && !slices.Contains(storageClasses, m.StorageClass) {
-		return m, refuse(invalidStorageClass, "The storage class you specified is not valid").with("StorageClassRequested", m.StorageClass)
+		return m, refuse("InvalidStorageClass", "The storage class you specified is not valid").with("StorageClassRequested", m.StorageClass)
 	}
 	if to := m.WebsiteRedirect; to != "" && !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "http://") && !strings.HasPrefix(to, "https://") {
-		return m, refuse(invalidRedirect, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+		return m, refuse("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}
 	var err error
 	m.User, err = readUserMeta(x.header)
@@ -77,7 +77,7 @@ func readUserMeta(h http.Header) ([]localstore.Pair, error) {
 		user = append(user, p)
 	}
 	if size > maxMetadata {
-		return nil, refuse(metadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size").
+		return nil, refuse("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
 			with("Size", strconv.Itoa(size)).with("MaxSizeAllowed", strconv.Itoa(maxMetadata))
 	}
 	slices.SortFunc(user, func(a, b localstore.Pair) int { return strings.Compare(a.Name, b.Name) })
@@ -105,13 +105,14 @@ func decodeMeta(value string) string {
 	return value
 }
 
-// encodeMeta returns a value as S3 answers it: in RFC 2047's encoding where it
-// does not fit a header, or would be decoded by who reads it.
+// encodeMeta returns a value as S3 answers it: as one encoded word of RFC 2047
+// where it does not fit a header, or would be decoded by a client.
 func encodeMeta(value string) string {
-	if strings.Contains(value, "=?") { // the encoder leaves ASCII as it is
-		return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
+	beyondHeader := func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }
+	if !strings.ContainsFunc(value, beyondHeader) && !strings.Contains(value, "=?") {
+		return value
 	}
-	return mime.BEncoding.Encode("UTF-8", value)
+	return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
 }
 
 // writeMeta sets the headers that an object keeps, with a read's overrides of

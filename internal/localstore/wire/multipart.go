@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,13 +11,6 @@ import (
 
 	"github.com/codeguardians/s3gateway/internal/localstore"
 )
-
-type initiated struct {
-	XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ InitiateMultipartUploadResult"`
-	Bucket   string
-	Key      text
-	UploadID string `xml:"UploadId"`
-}
 
 func (x *exchange) createUpload() (*answer, error) {
 	o, err := x.newObject()
@@ -30,7 +24,7 @@ func (x *exchange) createUpload() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := document(initiated{Bucket: x.bucket, Key: text(x.key), UploadID: u.ID})
+	a := document(tree("InitiateMultipartUploadResult", leaf("Bucket", x.bucket), leaf("Key", x.key), leaf("UploadId", u.ID)))
 	setUnlessEmpty(a.header, "X-Amz-Checksum-Algorithm", u.Algorithm)
 	setUnlessEmpty(a.header, "X-Amz-Checksum-Type", u.Type)
 	return a, nil
@@ -58,13 +52,6 @@ func (x *exchange) uploadPart() (*answer, error) {
 	return a, nil
 }
 
-type copyPartResult struct {
-	XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CopyPartResult"`
-	LastModified string
-	ETag         string
-	Checksum     *element
-}
-
 func (x *exchange) copyPart() (*answer, error) {
 	n, err := x.partNumber()
 	if err != nil {
@@ -84,7 +71,7 @@ func (x *exchange) copyPart() (*answer, error) {
 	if err != nil {
 		return nil, x.copyError(err)
 	}
-	a := document(copyPartResult{LastModified: xmlDate(p.Modified), ETag: quoted(p.ETag), Checksum: checksumElement(p.Checksum)})
+	a := document(tree("CopyPartResult", leaf("LastModified", xmlDate(p.Modified)), leaf("ETag", quoted(p.ETag)), checksumNode(p.Checksum)))
 	setSourceVersion(a.header, from)
 	return a, nil
 }
@@ -97,20 +84,10 @@ func (x *exchange) copyRange() (*localstore.Range, error) {
 		return nil, nil
 	}
 	first, last, ok := parseRange(value)
-	if !ok || first < 0 || last < 0 || !strings.HasPrefix(value, "bytes=") {
+	if !ok || first < 0 || last < 0 || value != fmt.Sprintf("bytes=%d-%d", first, last) {
 		return nil, invalidArgument("x-amz-copy-source-range", value, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	}
 	return &localstore.Range{Offset: first, Length: last - first + 1}, nil
-}
-
-type completed struct {
-	XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
-	Location     string
-	Bucket       string
-	Key          text
-	ETag         string
-	Checksum     *element
-	ChecksumType string `xml:",omitempty"`
 }
 
 func (x *exchange) completeUpload() (*answer, error) {
@@ -122,10 +99,9 @@ func (x *exchange) completeUpload() (*answer, error) {
 	if err != nil {
 		return nil, x.conditional(err)
 	}
-	a := document(completed{
-		Location: (&url.URL{Scheme: "http", Host: x.r.URL.Host, Path: "/" + x.bucket + "/" + x.key}).String(),
-		Bucket:   x.bucket, Key: text(x.key), ETag: quoted(v.ETag), Checksum: checksumElement(v.Checksum), ChecksumType: v.Checksum.Type,
-	})
+	a := document(tree("CompleteMultipartUploadResult",
+		leaf("Location", (&url.URL{Scheme: "http", Host: x.r.URL.Host, Path: "/" + x.bucket + "/" + x.key}).String()),
+		leaf("Bucket", x.bucket), leaf("Key", x.key), leaf("ETag", quoted(v.ETag)), checksumNode(v.Checksum), optional("ChecksumType", v.Checksum.Type)))
 	setVersion(a.header, v)
 	return a, nil
 }
@@ -188,10 +164,7 @@ func readPart(d *xml.Decoder, start xml.StartElement) (localstore.CompletedPart,
 	var doc struct {
 		PartNumber *int
 		ETag       *string
-		Rest       []struct {
-			XMLName xml.Name
-			Value   string `xml:",chardata"`
-		} `xml:",any"`
+		Rest       []field `xml:",any"`
 	}
 	if err := d.DecodeElement(&doc, &start); err != nil {
 		return localstore.CompletedPart{}, err

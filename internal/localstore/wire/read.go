@@ -85,7 +85,7 @@ func (x *exchange) found(v localstore.Version, o *localstore.Object) (*answer, l
 // RFC 9110 section 15.4.5 asks for.
 func (x *exchange) checkVersion(v localstore.Version) error {
 	err := checkRead(x.header, "", v)
-	if f, ok := err.(*failure); ok && f.code == notModified {
+	if f, ok := err.(*failure); ok && f.code == "NotModified" {
 		f.header = http.Header{}
 		x.writeValidators(f.header, v)
 		setUnlessEmpty(f.header, "Cache-Control", cmp.Or(x.get("response-cache-control"), v.Meta.CacheControl))
@@ -111,7 +111,7 @@ func (x *exchange) findPart(o *localstore.Object) (localstore.Part, error) {
 	}
 	part, err := o.Part(n)
 	if localstore.CodeOf(err) == localstore.InvalidRange {
-		return part, refuse(invalidPartNumber, "The requested partnumber is not satisfiable").
+		return part, refuse("InvalidPartNumber", "The requested partnumber is not satisfiable").
 			with("ActualPartCount", strconv.Itoa(max(o.Version().Parts, 1))).with("PartNumberRequested", strconv.Itoa(n))
 	}
 	return part, err

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"slices"
@@ -26,17 +27,17 @@ type setting struct {
 
 // settings are those with nothing beside GET, PUT and DELETE of a document.
 var settings = []setting{
-	{name: "cors", absent: noSuchCORS, message: "The CORS configuration does not exist", read: (*exchange).readCORS},
-	{name: "lifecycle", absent: noSuchLifecycle, message: "The lifecycle configuration does not exist", read: (*exchange).readLifecycle},
-	{name: "ownershipControls", absent: noSuchOwnership, message: "The bucket ownership controls were not found", read: (*exchange).readOwnership},
-	{name: "publicAccessBlock", absent: noSuchPublicBlock, message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
-	{name: "tagging", absent: noSuchTagSet, message: "The TagSet does not exist", read: (*exchange).readBucketTags},
+	{name: "cors", absent: "NoSuchCORSConfiguration", message: "The CORS configuration does not exist", read: (*exchange).readCORS},
+	{name: "lifecycle", absent: "NoSuchLifecycleConfiguration", message: "The lifecycle configuration does not exist", read: (*exchange).readLifecycle},
+	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found", read: (*exchange).readOwnership},
+	{name: "publicAccessBlock", absent: "NoSuchPublicAccessBlockConfiguration", message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
+	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist", read: (*exchange).readBucketTags},
 
-	{name: "encryption", absent: noSuchEncryption, message: "The server side encryption configuration was not found"},
-	{name: "policy", absent: noSuchPolicy, message: "The bucket policy does not exist"},
-	{name: "policyStatus", absent: noSuchPolicy, message: "The bucket policy does not exist"},
-	{name: "replication", absent: noSuchReplication, message: "The replication configuration was not found"},
-	{name: "website", absent: noSuchWebsite, message: "The specified bucket does not have a website configuration"},
+	{name: "encryption", absent: "ServerSideEncryptionConfigurationNotFoundError", message: "The server side encryption configuration was not found"},
+	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist"},
+	{name: "policyStatus", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist"},
+	{name: "replication", absent: "ReplicationConfigurationNotFoundError", message: "The replication configuration was not found"},
+	{name: "website", absent: "NoSuchWebsiteConfiguration", message: "The specified bucket does not have a website configuration"},
 	{name: "accelerate", root: "AccelerateConfiguration"},
 	{name: "logging", root: "BucketLoggingStatus"},
 	{name: "notification", root: "NotificationConfiguration"},
@@ -87,20 +88,11 @@ func (s setting) get(x *exchange) (*answer, error) {
 	case s.absent != "":
 		return nil, refuse(s.absent, "%s", s.message).with("BucketName", x.bucket)
 	}
-	list := emptyList{XMLName: xml.Name{Space: namespace, Local: s.root}}
-	if s.named {
-		list.IsTruncated = "false"
-	}
-	return document(list), nil
+	return document(tree(s.root, when(s.named, boolean("IsTruncated", false)))), nil
 }
 
 func noConfiguration() *failure {
-	return refuse(noSuchConfiguration, "The specified configuration does not exist.")
-}
-
-type emptyList struct {
-	XMLName     xml.Name
-	IsTruncated string `xml:",omitempty"`
+	return refuse("NoSuchConfiguration", "The specified configuration does not exist.")
 }
 
 func (s setting) put(x *exchange) (*answer, error) {
@@ -129,17 +121,12 @@ func (s setting) delete(x *exchange) (*answer, error) {
 	return empty(http.StatusNoContent), err
 }
 
-type versioning struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ VersioningConfiguration"`
-	Status  string   `xml:",omitempty"`
-}
-
 func (x *exchange) getVersioning() (*answer, error) {
 	b, err := x.store.Bucket(x.bucket)
 	if err != nil {
 		return nil, err
 	}
-	return document(versioning{Status: b.Versioning}), nil
+	return document(tree("VersioningConfiguration", optional("Status", b.Versioning))), nil
 }
 
 func (x *exchange) putVersioning() (*answer, error) {
@@ -156,23 +143,18 @@ func (x *exchange) putVersioning() (*answer, error) {
 	case doc.MFADelete == "Enabled" || doc.MfaDelete == "Enabled":
 		return nil, unknown("MfaDelete")
 	case doc.Status == "":
-		return nil, refuse(illegalVersioning, "The Versioning element must be specified")
+		return nil, refuse("IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	case doc.Status != "Enabled" && doc.Status != "Suspended":
 		return nil, malformed()
 	}
 	return empty(http.StatusOK), x.store.SetVersioning(x.bucket, doc.Status)
 }
 
-type payment struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ RequestPaymentConfiguration"`
-	Payer   string
-}
-
 func (x *exchange) getPayment() (*answer, error) {
 	if _, err := x.store.Bucket(x.bucket); err != nil {
 		return nil, err
 	}
-	return document(payment{Payer: "BucketOwner"}), nil
+	return document(tree("RequestPaymentConfiguration", leaf("Payer", "BucketOwner"))), nil
 }
 
 func (x *exchange) readBucketTags() ([]byte, error) {
@@ -189,12 +171,9 @@ var ownerships = []string{"BucketOwnerEnforced", "BucketOwnerPreferred", "Object
 
 func validOwnership(value string) bool { return slices.Contains(ownerships, value) }
 
-type ownership struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ OwnershipControls"`
-	Value   string   `xml:"Rule>ObjectOwnership"`
+func ownershipXML(value string) []byte {
+	return marshal(inS3(tree("OwnershipControls", tree("Rule", leaf("ObjectOwnership", value)))))
 }
-
-func newOwnership(value string) ownership { return ownership{Value: value} }
 
 func (x *exchange) readOwnership() ([]byte, error) {
 	var doc struct {
@@ -211,35 +190,31 @@ func (x *exchange) readOwnership() ([]byte, error) {
 	if len(doc.Rule) != 1 || !validOwnership(doc.Rule[0].ObjectOwnership) {
 		return nil, malformed()
 	}
-	return marshal(newOwnership(doc.Rule[0].ObjectOwnership)), nil
+	return ownershipXML(doc.Rule[0].ObjectOwnership), nil
 }
 
-type publicBlock struct {
-	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ PublicAccessBlockConfiguration"`
-	BlockPublicAcls       bool
-	IgnorePublicAcls      bool
-	BlockPublicPolicy     bool
-	RestrictPublicBuckets bool
-}
+// publicBlocks are the elements of a public access block.
+var publicBlocks = []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"}
 
 func (x *exchange) readPublicBlock() ([]byte, error) {
 	var doc struct {
-		XMLName                                                                     xml.Name `xml:"PublicAccessBlockConfiguration"`
-		BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets string
-		strict
+		XMLName xml.Name `xml:"PublicAccessBlockConfiguration"`
+		Fields  []field  `xml:",any"`
 	}
 	if err := x.readDocument("PublicAccessBlockConfiguration", &doc); err != nil {
 		return nil, err
 	}
-	values := [4]bool{}
-	for i, s := range []string{doc.BlockPublicAcls, doc.IgnorePublicAcls, doc.BlockPublicPolicy, doc.RestrictPublicBuckets} {
-		switch strings.ToLower(strings.TrimSpace(s)) {
-		case "true":
-			values[i] = true
-		case "false", "":
-		default:
+	values := map[string]string{}
+	for _, f := range doc.Fields {
+		value := strings.ToLower(strings.TrimSpace(f.Value))
+		if !slices.Contains(publicBlocks, f.XMLName.Local) || value != "true" && value != "false" {
 			return nil, malformed()
 		}
+		values[f.XMLName.Local] = value
 	}
-	return marshal(publicBlock{BlockPublicAcls: values[0], IgnorePublicAcls: values[1], BlockPublicPolicy: values[2], RestrictPublicBuckets: values[3]}), nil
+	kept := inS3(tree("PublicAccessBlockConfiguration"))
+	for _, name := range publicBlocks {
+		kept.kids = append(kept.kids, leaf(name, cmp.Or(values[name], "false")))
+	}
+	return marshal(kept), nil
 }

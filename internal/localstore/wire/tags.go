@@ -20,31 +20,19 @@ const (
 	maxTagValue   = 256
 )
 
-type tagging struct {
-	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
-	TagSet  struct {
-		Tag []tag
-	}
-}
-
-type tag struct {
-	Key   text
-	Value text
-}
-
 // checkTags returns InvalidTag where a tag or the set of them breaks S3's rules.
 func checkTags(tags []localstore.Pair) error {
 	seen := map[string]bool{}
 	for _, t := range tags {
 		switch {
 		case t.Name == "" || !validTag(t.Name, maxTagKey):
-			return refuse(invalidTag, "The TagKey you have provided is invalid").with("TagKey", t.Name)
+			return refuse("InvalidTag", "The TagKey you have provided is invalid").with("TagKey", t.Name)
 		case strings.HasPrefix(strings.ToLower(t.Name), "aws:"):
-			return refuse(invalidTag, "System tags cannot be added/updated by requester").with("TagKey", t.Name)
+			return refuse("InvalidTag", "System tags cannot be added/updated by requester").with("TagKey", t.Name)
 		case !validTag(t.Value, maxTagValue):
-			return refuse(invalidTag, "The TagValue you have provided is invalid").with("TagKey", t.Name).with("TagValue", t.Value)
+			return refuse("InvalidTag", "The TagValue you have provided is invalid").with("TagKey", t.Name).with("TagValue", t.Value)
 		case seen[t.Name]:
-			return refuse(invalidTag, "Cannot provide multiple Tags with the same key").with("TagKey", t.Name)
+			return refuse("InvalidTag", "Cannot provide multiple Tags with the same key").with("TagKey", t.Name)
 		}
 		seen[t.Name] = true
 	}
@@ -74,7 +62,7 @@ func (x *exchange) headerTags() ([]localstore.Pair, error) {
 		tags = append(tags, localstore.Pair{Name: name, Value: text})
 	}
 	if len(tags) > maxObjectTags {
-		return nil, refuse(badRequest, "Object tags cannot be greater than 10")
+		return nil, refuse("BadRequest", "Object tags cannot be greater than 10")
 	}
 	return tags, checkTags(tags)
 }
@@ -106,17 +94,17 @@ func (x *exchange) readTags(limit int, tooMany string) ([]localstore.Pair, error
 		tags = append(tags, localstore.Pair{Name: *t.Key, Value: *t.Value})
 	}
 	if len(tags) > limit {
-		return nil, refuse(badRequest, "%s", tooMany)
+		return nil, refuse("BadRequest", "%s", tooMany)
 	}
 	return tags, checkTags(tags)
 }
 
 func taggingXML(tags []localstore.Pair) []byte {
-	var doc tagging
+	set := tree("TagSet")
 	for _, t := range tags {
-		doc.TagSet.Tag = append(doc.TagSet.Tag, tag{text(t.Name), text(t.Value)})
+		set.kids = append(set.kids, tree("Tag", leaf("Key", t.Name), leaf("Value", t.Value)))
 	}
-	return marshal(doc)
+	return marshal(inS3(tree("Tagging", set)))
 }
 
 func (x *exchange) getTags() (*answer, error) {

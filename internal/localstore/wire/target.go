@@ -29,7 +29,7 @@ func (x *exchange) parse() error {
 		name, err := url.QueryUnescape(rawName)
 		value, err2 := url.QueryUnescape(rawValue)
 		if err != nil || err2 != nil {
-			return refuse(invalidURI, "Couldn't parse the specified URI.")
+			return refuse("InvalidURI", "Couldn't parse the specified URI.")
 		}
 		if len(name) > 6 && strings.EqualFold(name[:6], "x-amz-") {
 			if promoted == nil {
@@ -75,12 +75,21 @@ func (x *exchange) ref() (localstore.Ref, error) {
 	return localstore.Ref{Bucket: x.bucket, Key: x.key, VersionID: version}, nil
 }
 
-// count returns a limit of a listing: the default without the parameter, at most
-// 1,000, as S3 lowers what is larger.
+// count returns a limit of a listing: at most 1,000, as S3 lowers what is larger.
+// argument is S3's word for it.
 func (x *exchange) count(name, argument string) (int, error) {
-	value := x.get(name)
+	n, err := parseCount(x.get(name), name, argument, localstore.MaxListed)
+	return min(n, localstore.MaxListed), err
+}
+
+// number returns a number in the query.
+func (x *exchange) number(name string, absent int) (int, error) {
+	return parseCount(x.get(name), name, name, absent)
+}
+
+func parseCount(value, name, argument string, absent int) (int, error) {
 	if value == "" {
-		return localstore.MaxListed, nil
+		return absent, nil
 	}
 	n, err := strconv.ParseInt(value, 10, 32)
 	switch {
@@ -89,7 +98,7 @@ func (x *exchange) count(name, argument string) (int, error) {
 	case err != nil || n < 0:
 		return 0, invalidArgument(name, value, "Argument %s must be an integer between 0 and 2147483647", argument)
 	}
-	return int(min(n, localstore.MaxListed)), nil
+	return int(n), nil
 }
 
 // partNumber returns the number of a part that the query names.

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -135,7 +134,7 @@ func (x *exchange) response(a *answer) *http.Response {
 		h = http.Header{}
 	}
 	h["X-Amz-Request-Id"] = []string{x.id}
-	h["X-Amz-Id-2"] = []string{"s3gateway"}
+	h["X-Amz-Id-2"] = []string{hostID}
 	resp := &http.Response{
 		Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -157,13 +156,3 @@ func (x *exchange) response(a *answer) *http.Response {
 
 // empty returns an answer without a body.
 func empty(status int) *answer { return &answer{status: status, header: http.Header{}} }
-
-// document returns an answer with an XML document.
-func document(v any) *answer { return documentOf(marshal(v)) }
-
-func documentOf(raw []byte) *answer {
-	return &answer{
-		header: http.Header{"Content-Type": {"application/xml"}},
-		body:   io.NopCloser(bytes.NewReader(raw)), length: int64(len(raw)),
-	}
-}

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/xml"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,14 +48,6 @@ func (x *exchange) putObject() (*answer, error) {
 	return written(v), nil
 }
 
-type copyResult struct {
-	XMLName      xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CopyObjectResult"`
-	LastModified string
-	ETag         string
-	Checksum     *element
-	ChecksumType string `xml:",omitempty"`
-}
-
 func (x *exchange) copyObject() (*answer, error) {
 	source, err := x.copySource()
 	if err != nil {
@@ -77,7 +68,7 @@ func (x *exchange) copyObject() (*answer, error) {
 	if err != nil {
 		return nil, x.copyError(x.conditional(err))
 	}
-	a := document(copyResult{LastModified: xmlDate(v.Modified), ETag: quoted(v.ETag), Checksum: checksumElement(v.Checksum), ChecksumType: v.Checksum.Type})
+	a := document(tree("CopyObjectResult", leaf("LastModified", xmlDate(v.Modified)), leaf("ETag", quoted(v.ETag)), checksumNode(v.Checksum), optional("ChecksumType", v.Checksum.Type)))
 	setVersion(a.header, v)
 	setSourceVersion(a.header, from)
 	return a, nil

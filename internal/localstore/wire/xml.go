@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,35 +17,65 @@ import (
 // namespace is the XML namespace of S3's documents.
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// element is an XML element whose name is known only at run time.
-type element struct {
-	XMLName xml.Name
-	Value   text
+// node is an element of a document that is written: with other elements or with
+// text. The zero value is no element.
+type node struct {
+	name, attributes, text string
+	kids                   []node
 }
 
-// text is the content of an element. Characters that XML 1.0 cannot hold become
-// references, as S3 writes them in the keys of a listing: encoding/xml would
-// replace them, and another key would be listed.
-type text string
+func tree(name string, kids ...node) node { return node{name: name, kids: kids} }
+func leaf(name, text string) node         { return node{name: name, text: text} }
+func number(name string, n int64) node    { return leaf(name, strconv.FormatInt(n, 10)) }
+func boolean(name string, b bool) node    { return leaf(name, strconv.FormatBool(b)) }
 
-// MarshalXML writes the element.
-func (t text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
-	if !strings.ContainsFunc(string(t), beyondXML) {
-		return e.EncodeElement(string(t), start)
+// optional is leaf, or no element without text.
+func optional(name, text string) node { return when(text != "", leaf(name, text)) }
+
+// when returns n, or no element.
+func when(wanted bool, n node) node {
+	if wanted {
+		return n
 	}
+	return node{}
+}
+
+// marshal returns a document.
+func marshal(root node) []byte {
 	var b bytes.Buffer
-	for s := string(t); s != ""; {
-		r, size := utf8.DecodeRuneInString(s)
-		if beyondXML(r) {
-			fmt.Fprintf(&b, "&#x%X;", r)
-		} else if err := xml.EscapeText(&b, []byte(s[:size])); err != nil {
-			return err
-		}
-		s = s[size:]
+	b.WriteString(xml.Header)
+	root.write(&b)
+	return b.Bytes()
+}
+
+func (n node) write(b *bytes.Buffer) {
+	if n.name == "" {
+		return
 	}
-	return e.EncodeElement(struct {
-		Inner string `xml:",innerxml"`
-	}{b.String()}, start)
+	b.WriteString("<" + n.name + n.attributes + ">")
+	escape(b, n.text)
+	for _, kid := range n.kids {
+		kid.write(b)
+	}
+	b.WriteString("</" + n.name + ">")
+}
+
+// escape writes text. Characters that XML 1.0 cannot hold become references, as S3
+// writes them in the keys of a listing: encoding/xml would replace them, and
+// another key would be listed.
+func escape(b *bytes.Buffer, s string) {
+	for s != "" {
+		i := strings.IndexFunc(s, beyondXML)
+		if i < 0 {
+			i = len(s)
+		}
+		_ = xml.EscapeText(b, []byte(s[:i])) // a Buffer takes everything
+		if s = s[i:]; s != "" {
+			r, size := utf8.DecodeRuneInString(s)
+			fmt.Fprintf(b, "&#x%X;", r)
+			s = s[size:]
+		}
+	}
 }
 
 // beyondXML reports a character outside of XML 1.0 (section 2.2).
@@ -52,32 +83,29 @@ func beyondXML(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 }
 
-// MarshalXML writes the element under its own name.
-func (e element) MarshalXML(enc *xml.Encoder, _ xml.StartElement) error {
-	return e.Value.MarshalXML(enc, xml.StartElement{Name: e.XMLName})
+// document returns an answer with a document in S3's namespace.
+func document(root node) *answer { return documentOf(marshal(inS3(root))) }
+
+func inS3(root node) node {
+	root.attributes = ` xmlns="` + namespace + `"`
+	return root
 }
 
-// marshal returns a document with the XML declaration. The types of this package
-// always marshal.
-func marshal(v any) []byte {
-	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	if err := xml.NewEncoder(&b).Encode(v); err != nil {
-		panic(err)
+func documentOf(raw []byte) *answer {
+	return &answer{
+		header: http.Header{"Content-Type": {"application/xml"}},
+		body:   memoryBody{bytes.NewReader(raw)}, length: int64(len(raw)),
 	}
-	return b.Bytes()
 }
 
-// checksumElement returns the element of a checksum, nil without one.
-func checksumElement(c localstore.Checksum) *element {
-	if c.Value == "" {
-		return nil
-	}
-	return &element{XMLName: xml.Name{Local: "Checksum" + c.Algorithm}, Value: text(c.Value)}
-}
+// memoryBody is a body that needs no closing.
+type memoryBody struct{ *bytes.Reader }
 
-// owner is the owner or initiator of something.
-type owner struct{ ID string }
+// Close does nothing.
+func (memoryBody) Close() error { return nil }
+
+// checksumNode returns the element of a checksum, none without one.
+func checksumNode(c localstore.Checksum) node { return optional("Checksum"+c.Algorithm, c.Value) }
 
 // S3 knows no fractions of a second: all times are those of Last-Modified.
 func xmlDate(t time.Time) string {
