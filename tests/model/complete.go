@@ -27,9 +27,7 @@ func (m *Model) complete(_ Step, in *s3.CompleteMultipartUploadInput) *Want {
 	p.add(len(in.MultipartUpload.Parts) == 0, "InvalidRequest")
 	parts := m.chosen(&p, u, in.MultipartUpload.Parts)
 	v := &version{info: u.info, parts: parts, lockState: u.lockState}
-	for _, part := range parts {
-		v.data = append(v.data, part.data...)
-	}
+	v.data = joined(parts)
 	if p.want() == nil {
 		v.etag = multipartETag(parts)
 		v.sum, v.plain = u.sum(v)
@@ -104,6 +102,18 @@ func (m *Model) chosen(p *problems, u *upload, list []types.CompletedPart) []*pa
 		parts = append(parts, part)
 	}
 	return parts
+}
+
+// joined returns the bytes of parts. Those of a single part are not copied.
+func joined(parts []*part) []byte {
+	if len(parts) == 1 {
+		return parts[0].data
+	}
+	var data []byte
+	for _, p := range parts {
+		data = append(data, p.data...)
+	}
+	return data
 }
 
 // consecutive reports whether the numbers of the parts are 1, 2, 3 and so on.

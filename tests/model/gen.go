@@ -2,6 +2,7 @@ package model
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,7 +17,9 @@ type generator struct {
 	target *Target
 	model  *Model
 	keys   []string // a few of the target's, so that requests meet
-	bucket string   // of the request that is being made
+	theme  theme
+	big    bool   // whether parts are of the size that S3 demands
+	bucket string // of the request that is being made
 	body   []byte
 	header map[string]string
 }
@@ -38,13 +41,15 @@ func Generate(t *Target, seed uint64, now time.Time) Program {
 	for range 2 + g.IntN(6) {
 		g.keys = append(g.keys, pick(g, t.Keys))
 	}
+	g.theme = pick(g, themes)
+	g.big = g.theme == multipart && g.one(3)
 	p := Program{Seed: seed, Now: now}
 	steps := 10 + g.IntN(51)
 	for id := 1; len(p.Steps) < steps; id++ {
 		g.body, g.header = nil, nil
 		g.bucket = bucketNames[0]
-		if g.one(8) {
-			g.bucket = bucketNames[1]
+		if other := bucketNames[1]; g.model.buckets[other] != nil && g.one(4) || g.one(40) {
+			g.bucket = other
 		}
 		s := Step{ID: id, Input: g.input(id)}
 		s.Body, s.Header = g.body, g.header
@@ -68,53 +73,69 @@ func (g *generator) input(id int) any {
 			return g.versioning()
 		}
 	}
-	n := g.IntN(weightOfAll)
-	for _, c := range choices {
-		if n -= c.weight; n < 0 {
+	if id < 10 && g.one(2) {
+		return g.put()
+	}
+	for {
+		c := pick(g, choices)
+		weight := c.weight
+		if c.theme == g.theme {
+			weight *= 4
+		}
+		if g.IntN(maxWeight) < weight {
 			return c.make(g)
 		}
 	}
-	return nil
 }
 
-// choices are the requests that programs make, with how often.
+// theme is what a program is mostly about.
+type theme string
+
+const (
+	anything  theme = "anything"
+	multipart theme = "multipart"
+	listing   theme = "listing"
+	locking   theme = "locking"
+	reading   theme = "reading"
+)
+
+var themes = []theme{anything, anything, multipart, listing, locking, reading}
+
+const maxWeight = 4 * 24
+
+// choices are the requests that programs make, with how often, and four times as
+// often in programs with the theme.
 var choices = []struct {
 	weight int
+	theme  theme
 	make   func(*generator) any
 }{
-	{24, (*generator).put},
-	{10, (*generator).get},
-	{5, (*generator).head},
-	{14, (*generator).delete},
-	{5, (*generator).deleteMany},
-	{10, (*generator).copy},
-	{7, (*generator).create},
-	{11, (*generator).part},
-	{4, (*generator).copyPart},
-	{3, (*generator).listParts},
-	{9, (*generator).complete},
-	{2, (*generator).abort},
-	{3, (*generator).list},
-	{5, (*generator).list2},
-	{5, (*generator).listVersions},
-	{3, (*generator).listUploads},
-	{6, (*generator).versioning},
-	{2, (*generator).newBucket},
-	{1, (*generator).oldBucket},
-	{2, (*generator).askBucket},
-	{2, (*generator).lockRule},
-	{4, (*generator).retention},
-	{3, (*generator).hold},
-	{4, (*generator).tags},
-	{3, (*generator).attributes},
+	{22, "", (*generator).put},
+	{10, reading, (*generator).get},
+	{5, reading, (*generator).head},
+	{10, "", (*generator).delete},
+	{4, "", (*generator).deleteMany},
+	{10, reading, (*generator).copy},
+	{6, multipart, (*generator).create},
+	{14, multipart, (*generator).part},
+	{6, multipart, (*generator).copyPart},
+	{3, multipart, (*generator).listParts},
+	{10, multipart, (*generator).complete},
+	{2, "", (*generator).abort},
+	{3, listing, (*generator).list},
+	{5, listing, (*generator).list2},
+	{5, listing, (*generator).listVersions},
+	{3, listing, (*generator).listUploads},
+	{6, "", (*generator).versioning},
+	{2, "", (*generator).newBucket},
+	{1, "", (*generator).oldBucket},
+	{2, "", (*generator).askBucket},
+	{3, locking, (*generator).lockRule},
+	{6, locking, (*generator).retention},
+	{5, locking, (*generator).hold},
+	{4, locking, (*generator).tags},
+	{4, reading, (*generator).attributes},
 }
-
-var weightOfAll = func() (all int) {
-	for _, c := range choices {
-		all += c.weight
-	}
-	return all
-}()
 
 // one reports true once in n times.
 func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
@@ -137,31 +158,38 @@ func (g *generator) key() *string {
 	return &k
 }
 
-// place returns a key, one that exists more often, with one of its versions or
-// none.
+// place returns a key, mostly that of an object, with one of its versions or none.
 func (g *generator) place() (key, id *string) {
 	key = g.key()
 	b := g.at()
-	if all := b.sorted(); len(all) > 0 && !g.one(5) {
+	all := b.sorted()
+	if !g.one(4) {
+		all = slices.DeleteFunc(all, func(key string) bool { return b.current(key) == nil })
+	}
+	if len(all) > 0 && !g.one(6) {
 		key = aws.String(pick(g, all))
 	}
 	if !g.one(3) {
 		return key, nil
 	}
+	return key, g.versionOf(*key)
+}
+
+// versionOf returns a version id for a request about key, nil if it has none.
+func (g *generator) versionOf(key string) *string {
+	b := g.at()
 	switch {
 	case g.one(12):
-		return key, aws.String("null")
+		return aws.String("null")
 	case g.one(25):
-		return key, aws.String("not-a-version")
-	case g.one(12) && len(b.keys) > 0: // of another key, or deleted
-		for _, other := range b.sorted() {
-			return key, aws.String(b.keys[other][0].id)
-		}
+		return aws.String("not-a-version")
+	case g.one(12) && len(b.keys) > 0: // of another key
+		return &b.keys[pick(g, b.sorted())][0].id
 	}
-	if all := b.keys[*key]; len(all) > 0 {
-		return key, aws.String(pick(g, all).id)
+	if all := b.keys[key]; len(all) > 0 {
+		return &pick(g, all).id
 	}
-	return key, nil
+	return nil
 }
 
 // etagOf returns an ETag for a condition on key: mostly the right one.
@@ -201,7 +229,10 @@ func (g *generator) bytes() []byte {
 }
 
 func (g *generator) newBucket() any {
-	return &s3.CreateBucketInput{Bucket: &g.bucket, ObjectLockEnabledForBucket: orNil(g.one(4))}
+	if g.model.buckets[g.bucket] != nil && g.one(2) {
+		g.bucket = bucketNames[1]
+	}
+	return &s3.CreateBucketInput{Bucket: g.here(), ObjectLockEnabledForBucket: orNil(g.theme == locking || g.one(8))}
 }
 
 func orNil(set bool) *bool {
@@ -211,18 +242,18 @@ func orNil(set bool) *bool {
 	return &set
 }
 
-func (g *generator) oldBucket() any { return &s3.DeleteBucketInput{Bucket: &g.bucket} }
+func (g *generator) oldBucket() any { return &s3.DeleteBucketInput{Bucket: g.here()} }
 
 func (g *generator) askBucket() any {
 	switch g.IntN(4) {
 	case 0:
-		return &s3.HeadBucketInput{Bucket: &g.bucket}
+		return &s3.HeadBucketInput{Bucket: g.here()}
 	case 1:
-		return &s3.GetBucketVersioningInput{Bucket: &g.bucket}
+		return &s3.GetBucketVersioningInput{Bucket: g.here()}
 	case 2:
 		return &s3.ListBucketsInput{Prefix: aws.String(allBuckets)}
 	}
-	return &s3.GetObjectLockConfigurationInput{Bucket: &g.bucket}
+	return &s3.GetObjectLockConfigurationInput{Bucket: g.here()}
 }
 
 func (g *generator) versioning() any {
@@ -230,5 +261,8 @@ func (g *generator) versioning() any {
 	if g.at().versioning == to && !g.one(4) {
 		to = types.BucketVersioningStatusSuspended
 	}
-	return &s3.PutBucketVersioningInput{Bucket: &g.bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: to}}
+	return &s3.PutBucketVersioningInput{Bucket: g.here(), VersioningConfiguration: &types.VersioningConfiguration{Status: to}}
 }
+
+// here returns the name of the bucket that the request is about.
+func (g *generator) here() *string { return aws.String(g.bucket) }

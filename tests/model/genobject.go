@@ -15,7 +15,7 @@ import (
 )
 
 func (g *generator) put() any {
-	in := &s3.PutObjectInput{Bucket: &g.bucket, Key: g.key()}
+	in := &s3.PutObjectInput{Bucket: g.here(), Key: g.key()}
 	g.body = g.bytes()
 	d := g.details()
 	in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires = d.contentType, d.cacheControl, d.disposition, d.encoding, d.language, d.expires
@@ -107,7 +107,7 @@ func (g *generator) details() details {
 	return d
 }
 
-var metaValues = []string{"1", "two words", "a,b;c=d", mime.BEncoding.Encode("utf-8", "Grüße 😀"), mime.QEncoding.Encode("utf-8", "naïve"), "%41", "100%", `q"t`}
+var metaValues = []string{"1", "two words", "a,b;c=d", mime.BEncoding.Encode("utf-8", "Grüße 😀"), mime.QEncoding.Encode("utf-8", "naïve"), "%41", "100%", `q"t`, "Ä raw"}
 
 func (g *generator) meta() map[string]string {
 	m := map[string]string{}
@@ -171,7 +171,7 @@ func (g *generator) date() *time.Time {
 }
 
 func (g *generator) get() any {
-	in := &s3.GetObjectInput{Bucket: &g.bucket}
+	in := &s3.GetObjectInput{Bucket: g.here()}
 	in.Key, in.VersionId = g.place()
 	v := g.of(*in.Key, in.VersionId)
 	c := g.readConditions(v)
@@ -191,7 +191,7 @@ func (g *generator) get() any {
 }
 
 func (g *generator) head() any {
-	in := &s3.HeadObjectInput{Bucket: &g.bucket}
+	in := &s3.HeadObjectInput{Bucket: g.here()}
 	in.Key, in.VersionId = g.place()
 	v := g.of(*in.Key, in.VersionId)
 	c := g.readConditions(v)
@@ -205,7 +205,7 @@ func (g *generator) head() any {
 
 // of returns the version that a request is about, nil if there is none.
 func (g *generator) of(key string, id *string) *version {
-	_, v, w := g.model.find(&g.bucket, &key, id)
+	_, v, w := g.model.find(g.here(), &key, id)
 	if w != nil {
 		return nil
 	}
@@ -257,7 +257,7 @@ func (g *generator) piece(v *version) (*string, *int32) {
 }
 
 func (g *generator) delete() any {
-	in := &s3.DeleteObjectInput{Bucket: &g.bucket}
+	in := &s3.DeleteObjectInput{Bucket: g.here()}
 	in.Key, in.VersionId = g.place()
 	if in.VersionId == nil && g.one(6) {
 		in.IfMatch = g.etagOf(g.at().current(*in.Key))
@@ -270,7 +270,7 @@ func (g *generator) delete() any {
 }
 
 func (g *generator) deleteMany() any {
-	in := &s3.DeleteObjectsInput{Bucket: &g.bucket, Delete: &types.Delete{Quiet: orNil(g.one(3))}}
+	in := &s3.DeleteObjectsInput{Bucket: g.here(), Delete: &types.Delete{Quiet: orNil(g.one(3))}}
 	in.BypassGovernanceRetention = orNil(g.at().lock != nil && g.one(2))
 	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 	for range 1 + g.IntN(4) {
@@ -293,8 +293,8 @@ func (g *generator) deleteMany() any {
 // source returns the source of a copy, mostly in the same bucket.
 func (g *generator) source() (*string, *version) {
 	from, b := g.bucket, g.bucket
-	if g.one(5) {
-		from = pick(g, bucketNames)
+	if other := pick(g, bucketNames); g.model.buckets[other] != nil && g.one(3) || g.one(40) {
+		from = other
 	}
 	g.bucket = from
 	key, id := g.place()
@@ -311,7 +311,7 @@ func (g *generator) copy() any {
 	if source == nil {
 		return nil
 	}
-	in := &s3.CopyObjectInput{Bucket: &g.bucket, Key: g.key(), CopySource: source}
+	in := &s3.CopyObjectInput{Bucket: g.here(), Key: g.key(), CopySource: source}
 	if g.one(4) { // onto itself
 		s := parseSource(*source)
 		in.Bucket, in.Key = &s.bucket, &s.key
@@ -341,7 +341,7 @@ func (g *generator) copy() any {
 }
 
 func (g *generator) attributes() any {
-	in := &s3.GetObjectAttributesInput{Bucket: &g.bucket}
+	in := &s3.GetObjectAttributesInput{Bucket: g.here()}
 	in.Key, in.VersionId = g.place()
 	for _, a := range types.ObjectAttributes("").Values() {
 		if g.one(2) {

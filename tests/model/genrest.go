@@ -10,7 +10,10 @@ import (
 )
 
 func (g *generator) create() any {
-	in := &s3.CreateMultipartUploadInput{Bucket: &g.bucket, Key: g.key()}
+	if len(g.at().uploads) > 3 && !g.one(10) {
+		return nil
+	}
+	in := &s3.CreateMultipartUploadInput{Bucket: g.here(), Key: g.key()}
 	d := g.details()
 	in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires = d.contentType, d.cacheControl, d.disposition, d.encoding, d.language, d.expires
 	in.Metadata, in.Tagging = d.meta, d.tagging
@@ -36,6 +39,9 @@ func (g *generator) upload() (key, id *string, u *upload) {
 		return nil, nil, nil
 	}
 	u = pick(g, b.uploads)
+	if g.big && !g.one(4) {
+		u = b.uploads[0]
+	}
 	key, id = &u.key, &u.id
 	switch {
 	case g.one(40):
@@ -63,14 +69,14 @@ func (g *generator) part() any {
 	if key == nil {
 		return nil
 	}
-	in := &s3.UploadPartInput{Bucket: &g.bucket, Key: key, UploadId: id, PartNumber: g.number()}
-	if u != nil && u.algorithm != "" && g.one(2) {
+	in := &s3.UploadPartInput{Bucket: g.here(), Key: key, UploadId: id, PartNumber: g.number()}
+	if u != nil && u.algorithm != "" && !g.one(4) {
 		in.PartNumber = aws.Int32(int32(len(u.parts) + 1))
 	}
 	g.body = g.bytes()
-	if u != nil && *id == u.id && *key == u.key && (g.one(3) && g.target.MinPart <= 1<<20 || g.one(40)) {
-		at := g.IntN(1000)
-		g.body = bytesOf[at : at+int(g.target.MinPart) : at+int(g.target.MinPart)]
+	if g.big && u != nil && *id == u.id && *key == u.key && *in.PartNumber < 4 && !g.one(4) {
+		at, size := g.IntN(1000), int(g.target.MinPart)+g.IntN(3)
+		g.body = bytesOf[at : at+size : at+size]
 	}
 	if u != nil && u.algorithm != "" {
 		in.ChecksumAlgorithm = u.algorithm
@@ -97,7 +103,7 @@ func (g *generator) copyPart() any {
 	if key == nil || source == nil {
 		return nil
 	}
-	in := &s3.UploadPartCopyInput{Bucket: &g.bucket, Key: key, UploadId: id, PartNumber: g.number(), CopySource: source}
+	in := &s3.UploadPartCopyInput{Bucket: g.here(), Key: key, UploadId: id, PartNumber: g.number(), CopySource: source}
 	c := g.readConditions(v)
 	in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince = c.match, c.noneMatch, c.modified, c.unmodified
 	if v != nil && g.one(2) {
@@ -115,7 +121,7 @@ func (g *generator) listParts() any {
 	if key == nil {
 		return nil
 	}
-	in := &s3.ListPartsInput{Bucket: &g.bucket, Key: key, UploadId: id}
+	in := &s3.ListPartsInput{Bucket: g.here(), Key: key, UploadId: id}
 	if g.one(2) {
 		in.MaxParts = aws.Int32(int32(1 + g.IntN(3)))
 	}
@@ -130,7 +136,7 @@ func (g *generator) abort() any {
 	if key == nil {
 		return nil
 	}
-	return &s3.AbortMultipartUploadInput{Bucket: &g.bucket, Key: key, UploadId: id}
+	return &s3.AbortMultipartUploadInput{Bucket: g.here(), Key: key, UploadId: id}
 }
 
 func (g *generator) complete() any {
@@ -139,25 +145,22 @@ func (g *generator) complete() any {
 		return g.completeAgain(b)
 	}
 	key, id, u := g.upload()
-	if u == nil {
+	if u == nil || len(u.parts) == 0 && !g.one(10) || g.big && len(u.parts) < 2 && !g.one(4) {
 		return nil
 	}
-	in := &s3.CompleteMultipartUploadInput{Bucket: &g.bucket, Key: key, UploadId: id, MultipartUpload: &types.CompletedMultipartUpload{}}
+	in := &s3.CompleteMultipartUploadInput{Bucket: g.here(), Key: key, UploadId: id, MultipartUpload: &types.CompletedMultipartUpload{}}
 	in.MultipartUpload.Parts = g.partList(u)
 	in.IfMatch, in.IfNoneMatch = g.writeConditions(*key)
 	var p problems
-	v := &version{parts: g.model.chosen(&p, u, in.MultipartUpload.Parts)}
-	for _, part := range v.parts {
-		v.data = append(v.data, part.data...)
-	}
+	data := joined(g.model.chosen(&p, u, in.MultipartUpload.Parts))
 	if g.one(6) {
-		in.MpuObjectSize = aws.Int64(int64(len(v.data) + g.IntN(2)))
+		in.MpuObjectSize = aws.Int64(int64(len(data) + g.IntN(2)))
 	}
 	if u.kind == types.ChecksumTypeFullObject && g.one(3) && len(p) == 0 {
 		if g.one(4) {
-			v.data = append(v.data, 'x')
+			data = append(data[:len(data):len(data)], 'x')
 		}
-		setSum(in, fullSum(u.algorithm, v.data))
+		setSum(in, fullSum(u.algorithm, data))
 		in.ChecksumType = u.kind
 	}
 	return in
@@ -222,7 +225,7 @@ func (g *generator) completeAgain(b *bucket) any {
 	if g.one(4) {
 		list.Parts = append(list.Parts[:len(list.Parts):len(list.Parts)], types.CompletedPart{PartNumber: aws.Int32(9999), ETag: list.Parts[0].ETag})
 	}
-	return &s3.CompleteMultipartUploadInput{Bucket: &g.bucket, Key: &c.key, UploadId: &id, MultipartUpload: &list}
+	return &s3.CompleteMultipartUploadInput{Bucket: g.here(), Key: &c.key, UploadId: &id, MultipartUpload: &list}
 }
 
 // page returns what listings have in common.
@@ -271,14 +274,14 @@ func (g *generator) after(e types.EncodingType) *string {
 }
 
 func (g *generator) list() any {
-	in := &s3.ListObjectsInput{Bucket: &g.bucket}
+	in := &s3.ListObjectsInput{Bucket: g.here()}
 	in.Prefix, in.Delimiter, in.MaxKeys, in.EncodingType = g.page()
 	in.Marker = g.after(in.EncodingType)
 	return in
 }
 
 func (g *generator) list2() any {
-	in := &s3.ListObjectsV2Input{Bucket: &g.bucket, FetchOwner: orNil(g.one(4))}
+	in := &s3.ListObjectsV2Input{Bucket: g.here(), FetchOwner: orNil(g.one(4))}
 	in.Prefix, in.Delimiter, in.MaxKeys, in.EncodingType = g.page()
 	in.StartAfter = g.after(in.EncodingType)
 	tokens := sortedKeys(g.model.tokens)
@@ -294,7 +297,7 @@ func (g *generator) list2() any {
 }
 
 func (g *generator) listVersions() any {
-	in := &s3.ListObjectVersionsInput{Bucket: &g.bucket}
+	in := &s3.ListObjectVersionsInput{Bucket: g.here()}
 	in.Prefix, in.Delimiter, in.MaxKeys, in.EncodingType = g.page()
 	in.KeyMarker = g.after(in.EncodingType)
 	b := g.at()
@@ -308,7 +311,7 @@ func (g *generator) listVersions() any {
 }
 
 func (g *generator) listUploads() any {
-	in := &s3.ListMultipartUploadsInput{Bucket: &g.bucket}
+	in := &s3.ListMultipartUploadsInput{Bucket: g.here()}
 	in.Prefix, in.Delimiter, in.MaxUploads, in.EncodingType = g.page()
 	in.KeyMarker = g.after(in.EncodingType)
 	if b := g.at(); len(b.uploads) > 0 && g.one(2) {
@@ -329,7 +332,7 @@ func (g *generator) lockRule() any {
 	if g.at().lock == nil && !g.one(4) {
 		return nil
 	}
-	return &s3.PutObjectLockConfigurationInput{Bucket: &g.bucket, ObjectLockConfiguration: c}
+	return &s3.PutObjectLockConfigurationInput{Bucket: g.here(), ObjectLockConfiguration: c}
 }
 
 func (g *generator) retention() any {
@@ -338,9 +341,9 @@ func (g *generator) retention() any {
 	}
 	key, id := g.place()
 	if g.one(4) {
-		return &s3.GetObjectRetentionInput{Bucket: &g.bucket, Key: key, VersionId: id}
+		return &s3.GetObjectRetentionInput{Bucket: g.here(), Key: key, VersionId: id}
 	}
-	return &s3.PutObjectRetentionInput{Bucket: &g.bucket, Key: key, VersionId: id, BypassGovernanceRetention: orNil(g.one(2)),
+	return &s3.PutObjectRetentionInput{Bucket: g.here(), Key: key, VersionId: id, BypassGovernanceRetention: orNil(g.one(2)),
 		Retention: &types.ObjectLockRetention{Mode: pick(g, types.ObjectLockRetentionMode("").Values()), RetainUntilDate: g.date()}}
 }
 
@@ -350,9 +353,9 @@ func (g *generator) hold() any {
 	}
 	key, id := g.place()
 	if g.one(4) {
-		return &s3.GetObjectLegalHoldInput{Bucket: &g.bucket, Key: key, VersionId: id}
+		return &s3.GetObjectLegalHoldInput{Bucket: g.here(), Key: key, VersionId: id}
 	}
-	return &s3.PutObjectLegalHoldInput{Bucket: &g.bucket, Key: key, VersionId: id,
+	return &s3.PutObjectLegalHoldInput{Bucket: g.here(), Key: key, VersionId: id,
 		LegalHold: &types.ObjectLockLegalHold{Status: pick(g, types.ObjectLockLegalHoldStatus("").Values())}}
 }
 
@@ -360,9 +363,9 @@ func (g *generator) tags() any {
 	key, id := g.place()
 	switch g.IntN(4) {
 	case 0:
-		return &s3.GetObjectTaggingInput{Bucket: &g.bucket, Key: key, VersionId: id}
+		return &s3.GetObjectTaggingInput{Bucket: g.here(), Key: key, VersionId: id}
 	case 1:
-		return &s3.DeleteObjectTaggingInput{Bucket: &g.bucket, Key: key, VersionId: id}
+		return &s3.DeleteObjectTaggingInput{Bucket: g.here(), Key: key, VersionId: id}
 	}
 	t := &types.Tagging{TagSet: []types.Tag{}}
 	n := g.IntN(4)
@@ -375,5 +378,5 @@ func (g *generator) tags() any {
 	if n > 1 && g.one(12) {
 		t.TagSet[1].Key = t.TagSet[0].Key
 	}
-	return &s3.PutObjectTaggingInput{Bucket: &g.bucket, Key: key, VersionId: id, Tagging: t}
+	return &s3.PutObjectTaggingInput{Bucket: g.here(), Key: key, VersionId: id, Tagging: t}
 }

@@ -12,7 +12,7 @@ var PlainKeys = []string{
 // NastyKeys are keys that S3 takes and that a store with paths does not: it has
 // no bucket for names that are folders, empty, or too long.
 var NastyKeys = append([]string{
-	"a", "a/", "a/b", "a//b", "a/b/c", "/", "//", "/a", ".", "..", "./a", "a/../b", "a/.", "..a", "\x01", "a\x1f", "\x7f", "a\tb", "\\", "C:\\x", "a ", " a", "\u00a0",
+	"a", "a/", "a/b", "a//b", "a/b/c", "/", "//", "/a", ".", "..", "./a", "a/../b", "a/.", "..a", "\x01", "a\x1f", "\x7f", "a\tb", "a\nb", "a\rb", "\\", "C:\\x", "a ", " a", "\u00a0",
 	"CON", "a.", "A/b", "d", "d/", "d/e/", "%2F", "%", "%zz", "a%00", "null", ".s3", "\U0010FFFD", "\ufffd", "ﬀ", "ff", "ſ", "K",
 	strings.Repeat("k", 1024), strings.Repeat("ä", 512), strings.Repeat("k/", 512), strings.Repeat("😀", 256),
 }, PlainKeys...)

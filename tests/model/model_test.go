@@ -50,10 +50,10 @@ func newClient(endpoint string, transport http.RoundTripper, credentials aws.Cre
 }
 
 func TestMinIOFollowsTheRulesOfS3ButForNamedDepartures(t *testing.T) {
-	store := testbed.Open(t)
-	if store.Name != "minio" {
-		t.Skipf("the model is checked against MinIO, the store is %s", store.Name)
+	if name := os.Getenv(testbed.StoreVariable); name != "minio" {
+		t.Skipf("%s is %q, and not minio: make test-model-minio", testbed.StoreVariable, name)
 	}
+	store := testbed.Open(t)
 	target := &Target{Name: "minio", Keys: PlainKeys, MinPart: 5 << 20, Departures: minioDepartures,
 		Client: newClient(store.Endpoint.String(), http.DefaultTransport, credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""))}
 	runPrograms(t, target, setting(t, programsVariable, 200))

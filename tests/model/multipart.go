@@ -108,6 +108,9 @@ func (m *Model) copyPart(_ Step, in *s3.UploadPartCopyInput) *Want {
 	src, sourceBucket, from, p := m.from(in.CopySource)
 	u := m.partOf(in.Bucket, in.Key, in.UploadId, *in.PartNumber, &p)
 	var data []byte
+	if from == nil && in.CopySourceRange != nil {
+		p.sourceRange(*in.CopySourceRange, nil) // S3 does not document which refusal comes first
+	}
 	if from != nil {
 		c := conditions{in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince}
 		if c.unclear(from) {
