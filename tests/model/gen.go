@@ -42,7 +42,7 @@ func Generate(t *Target, seed uint64, now time.Time) Program {
 		g.keys = append(g.keys, pick(g, t.Keys))
 	}
 	g.theme = pick(g, themes)
-	g.big = g.theme == multipart && g.one(3)
+	g.big = g.theme == multipart && g.one(2)
 	p := Program{Seed: seed, Now: now}
 	steps := 10 + g.IntN(51)
 	for id := 1; len(p.Steps) < steps; id++ {

@@ -39,7 +39,7 @@ func (g *generator) upload() (key, id *string, u *upload) {
 		return nil, nil, nil
 	}
 	u = pick(g, b.uploads)
-	if g.big && !g.one(4) {
+	if g.big && !g.one(6) {
 		u = b.uploads[0]
 	}
 	key, id = &u.key, &u.id
@@ -74,7 +74,7 @@ func (g *generator) part() any {
 		in.PartNumber = aws.Int32(int32(len(u.parts) + 1))
 	}
 	g.body = g.bytes()
-	if g.big && u != nil && *id == u.id && *key == u.key && *in.PartNumber < 4 && !g.one(4) {
+	if g.big && u != nil && *id == u.id && *key == u.key && len(u.parts) < 3 && !g.one(4) {
 		at, size := g.IntN(1000), int(g.target.MinPart)+g.IntN(3)
 		g.body = bytesOf[at : at+size : at+size]
 	}
