@@ -105,6 +105,9 @@ type Config struct {
 	// StoreSync (STORE_SYNC) has the embedded store acknowledge a write only when
 	// it is on the disk.
 	StoreSync bool
+	// StoreScrub (STORE_SCRUB) is how many bytes a second the embedded store reads
+	// again in the background. Zero: it does not.
+	StoreScrub Rate
 	// ConfigFile (CONFIG_FILE, or the flag) is the absolute path of the YAML
 	// file. Empty: none.
 	ConfigFile string

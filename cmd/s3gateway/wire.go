@@ -36,6 +36,7 @@ type app struct {
 	monitor *backend.Monitor
 	client  *backend.Client            // nil while the settings are incomplete
 	store   *localstore.Store          // nil with a real backend
+	scrub   localstore.ScrubFigures    // of the store
 	further map[string]*backend.Client // by the names of the file
 	keys    keys
 	redis   *sharing
@@ -120,6 +121,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now), sweepParts(files, cfg.UploadPrefix, log, now))
 	if a.store != nil {
 		a.sweepers = append(a.sweepers, a.sweepLifecycle(log, now))
+		a.counted.watchStore(&a.scrub)
 	}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
 	a.admin = adminHandler(a.monitor, a.degraded, a.counted.handler())

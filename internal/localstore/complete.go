@@ -107,10 +107,8 @@ func (t *transaction) chosen(u *uploadRow, in CompleteInput) (l partList, err er
 	if len(in.Parts) == 0 {
 		return l, refuse(InvalidRequest, "You must specify at least one part")
 	}
-	for i, want := range in.Parts {
-		if i > 0 && want.Number <= in.Parts[i-1].Number {
-			return l, refuse(InvalidPartOrder, "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
-		}
+	if err := u.checkOrder(in.Parts); err != nil {
+		return l, err
 	}
 	for i, want := range in.Parts {
 		have, err := t.part(u.id.sequence, want.Number)
@@ -132,6 +130,19 @@ func (t *transaction) chosen(u *uploadRow, in CompleteInput) (l partList, err er
 		}
 	}
 	return l, nil
+}
+
+// checkOrder refuses a list that is not in order. Where the client chose a checksum
+// for each part, the numbers begin at 1 and have no gaps
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompletedPart.html).
+func (u *uploadRow) checkOrder(parts []CompletedPart) error {
+	consecutive := u.declared && u.algorithm != defaultChecksum
+	for i, p := range parts {
+		if i > 0 && p.Number <= parts[i-1].Number || consecutive && p.Number != i+1 {
+			return refuse(InvalidPartOrder, "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
+		}
+	}
+	return nil
 }
 
 // sameChecksum reports whether the checksum that the list names for a part, if

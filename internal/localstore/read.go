@@ -140,11 +140,17 @@ func (o *Object) Part(number int) (Part, error) {
 	if number < 1 || number > len(o.content.pieces) {
 		return Part{}, noSuchPart()
 	}
-	p := Part{Number: number, Size: o.content.pieces[number-1].size}
+	of := o.content.pieces[number-1]
+	p := Part{Number: number, Size: of.size, Checksum: o.version.partChecksum(of)}
 	for _, earlier := range o.content.pieces[:number-1] {
 		p.Offset += earlier.size
 	}
 	return p, nil
+}
+
+// partChecksum returns the checksum of a part of the version.
+func (v Version) partChecksum(p piece) Checksum {
+	return Checksum{v.Checksum.Algorithm, v.Checksum.Type, encode(p.checksum)}
 }
 
 func noSuchPart() error {
@@ -169,7 +175,7 @@ func (s *Store) ObjectParts(ref Ref, after, limit int) (v Version, parts []Part,
 		}
 		for i := max(after, 0); i < len(c.pieces) && len(parts) < limit; i++ {
 			p := c.pieces[i]
-			parts = append(parts, Part{Number: i + 1, Size: p.size, Checksum: Checksum{row.checksum.Algorithm, row.checksum.Type, encode(p.checksum)}})
+			parts = append(parts, Part{Number: i + 1, Size: p.size, Checksum: v.partChecksum(p)})
 		}
 		truncated = max(after, 0)+len(parts) < len(c.pieces)
 		return nil

@@ -140,9 +140,12 @@ func (l Lock) encode(w *rowWriter) {
 	w.string(l.Mode)
 	w.time(l.Until)
 	w.bool(l.Hold)
+	w.bool(l.HoldSet)
 }
 
-func decodeLock(r *rowReader) Lock { return Lock{Mode: r.string(), Until: r.time(), Hold: r.bool()} }
+func decodeLock(r *rowReader) Lock {
+	return Lock{Mode: r.string(), Until: r.time(), Hold: r.bool(), HoldSet: r.bool()}
+}
 
 // uploadRow is an unfinished upload.
 type uploadRow struct {

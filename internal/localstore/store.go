@@ -125,7 +125,7 @@ func (s *Store) open(o Options, folder string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.names, err = kv.Open(kv.Options{Path: filepath.Join(folder, "names.db"), NoSync: o.NoSync, Log: o.Log})
+	s.names, err = kv.Open(kv.Options{Path: filepath.Join(folder, "names.db"), NoSync: o.NoSync, ReadOnly: o.readOnly, Log: o.Log})
 	return err
 }
 

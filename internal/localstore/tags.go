@@ -42,7 +42,7 @@ func (s *Store) SetLegalHold(ref Ref, on bool) (Version, error) {
 		if !b.lock {
 			return refuse(InvalidRequest, "Bucket is missing Object Lock Configuration")
 		}
-		v.lock.Hold = on
+		v.lock.Hold, v.lock.HoldSet = on, true
 		return nil
 	})
 }

@@ -96,7 +96,7 @@ func openBucket(tx *kv.Tx, name string) (*bucket, error) {
 		return nil, err
 	}
 	if row == nil {
-		return nil, refuse(NoSuchBucket, "The specified bucket does not exist")
+		return nil, refuse(NoSuchBucket, "The specified bucket does not exist.")
 	}
 	b := &bucket{name: name, tx: tx}
 	if b.bucketRow, err = decodeBucket(row); err != nil {

@@ -40,6 +40,8 @@ type Lock struct {
 	Mode  string // "GOVERNANCE", "COMPLIANCE" or ""
 	Until time.Time
 	Hold  bool // legal hold
+	// HoldSet reports that a legal hold was set once, on or off.
+	HoldSet bool
 }
 
 // Kinds of a checksum over a multipart object.

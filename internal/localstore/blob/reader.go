@@ -29,6 +29,7 @@ type Reader struct {
 	s      *Store
 	id     ID
 	file   *os.File
+	seeds  seeds
 	length int64 // of the data of the blob
 	next   int64 // offset of the next byte to load
 	end    int64 // offset after the last byte of the range
@@ -68,7 +69,7 @@ func (s *Store) open(id ID) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open blob: %w", err)
 	}
-	r := &Reader{s: s, id: id, file: f}
+	r := &Reader{s: s, id: id, file: f, seeds: newSeeds(id)}
 	if err := r.readEnd(); err != nil {
 		_ = r.Close()
 		return nil, err
@@ -95,7 +96,7 @@ func (r *Reader) readEnd() error {
 		return err
 	}
 	end := len(tail) - footerSize
-	length, reason := parseFooter(r.id, tail[end:], size)
+	length, reason := r.seeds.parseFooter(tail[end:], size)
 	if reason != "" {
 		return r.damage(reason)
 	}
@@ -203,7 +204,7 @@ func (r *Reader) verify(block int64, data []byte) error {
 		}
 	}
 	want := binary.LittleEndian.Uint32(r.sums[(block-r.first)*sumSize:])
-	if crc32.Update(seed(r.id, block), castagnoli, data) != want {
+	if crc32.Update(r.seeds.at(block), castagnoli, data) != want {
 		return r.damage(fmt.Sprintf("block %d does not match its checksum", block))
 	}
 	return nil

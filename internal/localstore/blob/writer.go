@@ -24,6 +24,7 @@ type Writer struct {
 	id    ID
 	file  *os.File // nil when closed
 	buf   *bufio.Writer
+	seeds seeds
 	table []byte
 	sum   uint32 // of the block so far
 	fill  int    // bytes of the block so far
@@ -58,7 +59,8 @@ func (s *Store) create() (*Writer, error) {
 		s.unregister(id)
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	w := &Writer{s: s, id: id, file: f, sum: seed(id, 0)}
+	w := &Writer{s: s, id: id, file: f, seeds: newSeeds(id)}
+	w.sum = w.seeds.at(0)
 	if b, ok := s.writers.Get().(*bufio.Writer); ok {
 		w.buf = b
 		w.buf.Reset(f)
@@ -69,7 +71,7 @@ func (s *Store) create() (*Writer, error) {
 }
 
 // register notes an unfinished blob, before its file exists: the file must not
-// be taken for one that a crash left behind.
+// be taken for a leftover of a crash.
 func (s *Store) register(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +123,7 @@ func (w *Writer) hash(p []byte) {
 
 func (w *Writer) endBlock() {
 	w.table = binary.LittleEndian.AppendUint32(w.table, w.sum)
-	w.sum = seed(w.id, int64(len(w.table)/sumSize))
+	w.sum = w.seeds.at(int64(len(w.table) / sumSize))
 	w.fill = 0
 }
 
@@ -150,7 +152,7 @@ func (w *Writer) complete() error {
 	if _, err := w.buf.Write(w.table); err != nil {
 		return fmt.Errorf("write blob: %w", err)
 	}
-	if _, err := w.buf.Write(footer(w.id, w.size)); err != nil {
+	if _, err := w.buf.Write(w.seeds.footer(w.size)); err != nil {
 		return fmt.Errorf("write blob: %w", err)
 	}
 	if err := w.buf.Flush(); err != nil {

@@ -48,6 +48,9 @@ func crashCopy(t testing.TB, path string) string {
 	if _, err := io.Copy(to, from); err != nil {
 		t.Fatal(err)
 	}
+	if err := to.Sync(); err != nil {
+		t.Fatal(err)
+	}
 	return copied
 }
 

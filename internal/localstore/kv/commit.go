@@ -39,6 +39,9 @@ func answer(ops []*operation, err error) {
 // An error that wraps ErrUnknownOutcome leaves open whether the changes are
 // stored. After any other error nothing is stored.
 func (d *DB) Commit(fn func(*Tx) error) error {
+	if d.o.ReadOnly {
+		return ErrReadOnly
+	}
 	op := &operation{fn: fn, done: make(chan struct{})}
 	select {
 	case d.queue <- op:
@@ -103,9 +106,9 @@ func (d *DB) serve(ops []*operation) {
 // runGroup runs the operations in one transaction and answers them. It returns
 // those that are to be run again, and whether each of them alone.
 func (d *DB) runGroup(ops []*operation) (again []*operation, alone bool) {
-	b := d.bolt.Load()
-	if b == nil {
-		answer(ops, d.Err())
+	b, err := d.current()
+	if err != nil {
+		answer(ops, err)
 		return nil, false
 	}
 	tx, err := b.Begin(true)
@@ -143,7 +146,6 @@ func (d *DB) apply(t *Tx, ops []*operation) (bad int, dirty bool) {
 			t.settle()
 			continue
 		}
-		d.count.refused.Add(1)
 		if err, _ := d.guard(t.rollback); err != nil {
 			op.err = err
 			return i, false
@@ -195,16 +197,14 @@ func (d *DB) commit(b *bolt.DB, t *Tx, ops []*operation) (again []*operation, al
 
 // counters are the figures of Stats.
 type counters struct {
-	commits, operations, refused, failures, reopens, panics atomic.Int64
+	commits, operations, failures, panics atomic.Int64
 }
 
 // Stats are figures since Open, unless they say otherwise.
 type Stats struct {
 	Commits    int64 // groups on disk
 	Operations int64 // operations answered with their own result
-	Refused    int64 // runs of operations that returned an error
 	Failures   int64 // failed commits and failed attempts to recover
-	Reopens    int64 // times the file was opened again
 	Panics     int64 // panics and memory faults
 	FreePages  int64 // now, in the file
 	Size       int64 // bytes of the file now, with free pages
@@ -215,9 +215,7 @@ func (d *DB) Stats() Stats {
 	s := Stats{
 		Commits:    d.count.commits.Load(),
 		Operations: d.count.operations.Load(),
-		Refused:    d.count.refused.Load(),
 		Failures:   d.count.failures.Load(),
-		Reopens:    d.count.reopens.Load(),
 		Panics:     d.count.panics.Load(),
 	}
 	tx, err := d.begin()

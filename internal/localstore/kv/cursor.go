@@ -96,7 +96,7 @@ func lastRow(c *bolt.Cursor) (k, row []byte) {
 	return c.Last()
 }
 
-// Key returns a copy of the key of the current row, nil if there is none.
+// Key returns a copy of the key of the current row, nil at no row.
 func (c *Cursor) Key() []byte {
 	if c.k == nil {
 		return nil
@@ -104,7 +104,7 @@ func (c *Cursor) Key() []byte {
 	return copyOf(c.k)
 }
 
-// Value returns a copy of the value of the current row, nil if there is none.
+// Value returns a copy of the value of the current row, nil at no row.
 // A damaged row is a *DamageError; the cursor can move on.
 func (c *Cursor) Value() ([]byte, error) {
 	if c.k == nil {

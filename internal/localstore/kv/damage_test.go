@@ -220,9 +220,23 @@ func TestADamagedPageAfterACrashIsAnError(t *testing.T) {
 		}
 		_, err := Open(Options{Path: path, Log: zerolog.Nop()})
 		var damaged *DamageError
-		if !errors.As(err, &damaged) || !strings.Contains(err.Error(), fmt.Sprintf("page %d", at/int(m.pageSize))) {
+		page := fmt.Sprintf("page %d", at/int(m.pageSize))
+		if !errors.As(err, &damaged) || !strings.Contains(err.Error(), page) {
 			t.Errorf("%s: %v", name, err)
 		}
+		reader, err := Open(Options{Path: path, ReadOnly: true, Log: zerolog.Nop()})
+		if err != nil {
+			t.Errorf("%s: read-only: %v", name, err)
+			continue
+		}
+		if err := reader.CheckPages(t.Context()); !errors.As(err, &damaged) || !strings.Contains(err.Error(), page) {
+			t.Errorf("%s: read-only: %v", name, err)
+		}
+		if err := reader.Compact(path + ".compact"); !errors.As(err, &damaged) {
+			t.Errorf("%s: compact: %v", name, err)
+		}
+		want(t, reader, "rows", string(rowKey(1)), string(make([]byte, 100)))
+		_ = reader.Close()
 	}
 }
 

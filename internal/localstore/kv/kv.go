@@ -34,7 +34,10 @@ type Options struct {
 	// NoSync skips every sync of the file. A crash of the machine may then
 	// lose acknowledged rows or the whole file. Tests only.
 	NoSync bool
-	Log    zerolog.Logger
+	// ReadOnly opens an existing file without a change to it. Commit returns
+	// ErrReadOnly. The file may be damaged: no page is read before it is used.
+	ReadOnly bool
+	Log      zerolog.Logger
 	// OpenFile opens the database file; nil means os.OpenFile.
 	OpenFile func(name string, flag int, perm os.FileMode) (*os.File, error)
 }
@@ -71,8 +74,10 @@ func Open(o Options) (*DB, error) {
 		stopped:  make(chan struct{}),
 		commitTx: (*bolt.Tx).Commit,
 	}
-	if err := d.create(); err != nil {
-		return nil, fmt.Errorf("create %s: %w", o.Path, err)
+	if !o.ReadOnly {
+		if err := d.create(); err != nil {
+			return nil, fmt.Errorf("create %s: %w", o.Path, err)
+		}
 	}
 	b, err := d.open()
 	if err != nil {
@@ -108,9 +113,9 @@ func (d *DB) View(fn func(*Tx) error) error {
 // begin starts a read transaction on the file that is open now.
 func (d *DB) begin() (*bolt.Tx, error) {
 	for {
-		b := d.bolt.Load()
-		if b == nil {
-			return nil, d.Err()
+		b, err := d.current()
+		if err != nil {
+			return nil, err
 		}
 		tx, err := b.Begin(false)
 		if err == nil {
@@ -118,6 +123,20 @@ func (d *DB) begin() (*bolt.Tx, error) {
 		}
 		if d.bolt.Load() == b {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+}
+
+// current returns the open file, or why no file is open.
+func (d *DB) current() (*bolt.DB, error) {
+	for {
+		if b := d.bolt.Load(); b != nil {
+			return b, nil
+		}
+		// The reason is set before the file is closed and cleared after it is
+		// open again: without one, the file has just been opened.
+		if err := d.Err(); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -140,17 +159,22 @@ func (d *DB) Close() error {
 		close(d.stop)
 		<-d.stopped
 		d.setWhy(errClosed)
-		b := d.bolt.Swap(nil)
-		if b == nil {
-			return
+		if b := d.bolt.Swap(nil); b != nil {
+			d.storeFreePages(b)
+			d.closing, _ = d.guard(b.Close)
 		}
-		b.NoFreelistSync = false
-		if err := d.emptyCommit(b); err != nil {
-			d.o.Log.Warn().Err(err).Msg("the list of free pages is not stored, the next start reads the whole database")
-		}
-		d.closing, _ = d.guard(b.Close)
 	})
 	return d.closing
+}
+
+func (d *DB) storeFreePages(b *bolt.DB) {
+	if d.o.ReadOnly {
+		return
+	}
+	b.NoFreelistSync = false
+	if err := d.emptyCommit(b); err != nil {
+		d.o.Log.Warn().Err(err).Msg("the list of free pages is not stored, the next start reads the whole database")
+	}
 }
 
 func (d *DB) setWhy(err error) { d.why.Store(&err) }
@@ -168,6 +192,7 @@ func (d *DB) options() *bolt.Options {
 		FreelistType:    bolt.FreelistMapType,
 		InitialMmapSize: initialMmapSize(),
 		NoSync:          d.o.NoSync,
+		ReadOnly:        d.o.ReadOnly,
 		OpenFile:        d.o.OpenFile,
 	}
 }

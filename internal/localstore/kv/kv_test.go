@@ -307,6 +307,40 @@ func TestCompactKeepsEveryRow(t *testing.T) {
 	}
 }
 
+func TestReadOnlyChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "names.db")
+	if _, err := Open(Options{Path: path, ReadOnly: true}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+	d := open(t, path)
+	put(t, d, "t", "k", "v")
+	for _, path := range []string{crashCopy(t, path), path} {
+		_ = d.Close()
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, err := Open(Options{Path: path, ReadOnly: true, Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, reader, "t", "k", "v")
+		if err := reader.CheckPages(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := reader.Commit(putting("t", "k", "w")); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("commit: %v", err)
+		}
+		_ = reader.Stats()
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+		if after, err := os.ReadFile(path); err != nil || !slices.Equal(before, after) {
+			t.Errorf("the file has changed, %v", err)
+		}
+	}
+}
+
 func TestCloseEndsWhatFollows(t *testing.T) {
 	d := fresh(t)
 	put(t, d, "t", "k", "v")

@@ -31,17 +31,18 @@ func (d *DB) CheckPages(ctx context.Context) error {
 	})
 }
 
-// checkBeforeScan checks the pages if bbolt is about to read them all, which it
+// checkBeforeOpen checks the pages if bbolt is about to read them all, which it
 // does when the free pages are not stored. On a damaged page it would panic in
-// a goroutine of its own and end the process.
-func checkBeforeScan(path string) error {
-	f, err := os.Open(path)
+// a separate goroutine and end the process. It returns an error if the file
+// does not exist, for which bbolt would create an empty one.
+func (d *DB) checkBeforeOpen() error {
+	f, err := os.Open(d.o.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
 	m, err := readMeta(f)
-	if err != nil || m.freelist != noFreelist {
+	if err != nil || m.freelist != noFreelist || d.o.ReadOnly {
 		return err
 	}
 	return checkPages(context.Background(), f, m)
@@ -212,11 +213,12 @@ func parseItems(p []byte) (items []item, reason string) {
 		return nil, "it is a branch without pages"
 	}
 	next := pageHeader + itemSize*count
+	if next > len(p) {
+		return nil, fmt.Sprintf("it has %d elements, more than it can hold", count)
+	}
+	items = make([]item, 0, count)
 	for i := range count {
 		at := pageHeader + itemSize*i
-		if at+itemSize > len(p) {
-			return nil, fmt.Sprintf("it has %d elements, more than it can hold", count)
-		}
 		it, pos, ksize, vsize := parseItem(p[at:at+itemSize], flags)
 		if at+int(pos) != next || ksize == 0 || uint64(next)+uint64(ksize)+uint64(vsize) > uint64(len(p)) {
 			return nil, fmt.Sprintf("element %d of %d is not where it must be", i, count)

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,12 +11,22 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// create makes the database file if it does not exist. The file gets its name
-// when it is complete and synced: a crash leaves a whole database or none.
+// create makes the database file if it does not exist, and its name durable: a
+// process before may have been killed between the two.
 func (d *DB) create() error {
-	if _, err := os.Stat(d.o.Path); err == nil || !os.IsNotExist(err) {
+	_, err := os.Stat(d.o.Path)
+	if os.IsNotExist(err) {
+		err = d.createFile()
+	}
+	if err != nil || d.o.NoSync {
 		return err
 	}
+	return syncDir(filepath.Dir(d.o.Path))
+}
+
+// createFile makes the file under another name and renames it when it is
+// complete and synced: a crash leaves a whole database or none.
+func (d *DB) createFile() error {
 	fresh := d.o.Path + ".new"
 	if err := os.Remove(fresh); err != nil && !os.IsNotExist(err) {
 		return err
@@ -27,13 +38,7 @@ func (d *DB) create() error {
 	if err := b.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, d.o.Path); err != nil {
-		return err
-	}
-	if d.o.NoSync {
-		return nil
-	}
-	return syncDir(filepath.Dir(d.o.Path))
+	return os.Rename(fresh, d.o.Path)
 }
 
 // syncDir makes the names in a folder durable.
@@ -53,7 +58,7 @@ func syncDir(path string) error {
 // durable what a process before, killed during its last sync, left in the page
 // cache: nothing may be built on a state that a power cut would take back.
 func (d *DB) open() (*bolt.DB, error) {
-	if err := checkBeforeScan(d.o.Path); err != nil {
+	if err := d.checkBeforeOpen(); err != nil {
 		return nil, err
 	}
 	var b *bolt.DB
@@ -61,8 +66,8 @@ func (d *DB) open() (*bolt.DB, error) {
 		b, err = bolt.Open(d.o.Path, 0o600, d.options())
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || d.o.ReadOnly {
+		return b, err
 	}
 	if err := d.emptyCommit(b); err != nil {
 		_, _ = d.guard(b.Close)
@@ -122,7 +127,6 @@ func (d *DB) revive() bool {
 		d.o.Log.Warn().Err(err).Msg("the database is not available yet")
 		return false
 	}
-	d.count.reopens.Add(1)
 	d.backoff.stop()
 	d.bolt.Store(b)
 	d.why.Store(nil)
@@ -181,14 +185,17 @@ func (d *DB) closedError() error { return fmt.Errorf("%w: %w", ErrUnavailable, e
 // rows would be dropped silently; damaged rows are copied as they are. It
 // holds a snapshot while it runs.
 func (d *DB) Compact(path string) error {
+	if err := d.CheckPages(context.Background()); err != nil {
+		return fmt.Errorf("compact: %w", err)
+	}
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("compact to %s: %w", path, fs.ErrExist)
 	}
-	b := d.bolt.Load()
-	if b == nil {
-		return d.Err()
+	b, err := d.current()
+	if err != nil {
+		return err
 	}
-	err, _ := d.guard(func() error { return compact(path, b) })
+	err, _ = d.guard(func() error { return compact(path, b) })
 	if err != nil {
 		_ = os.Remove(path)
 		return fmt.Errorf("compact to %s: %w", path, err)

@@ -74,9 +74,7 @@ func (x *exchange) putObjectACL() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	setVersion(a.header, v)
-	return a, x.sameACL()
+	return about(http.StatusOK, v), x.sameACL()
 }
 
 // stat returns the version that the request names.

@@ -14,7 +14,7 @@ import (
 
 func TestBuckets(t *testing.T) {
 	r := newRig(t)
-	r.must("PUT", "/things", "").headers(t, "Location", "/things")
+	r.must("PUT", "/things", "").headers(t, "Location", "/things", "X-Amz-Bucket-Arn", "arn:aws:s3:::things")
 	r.refused(409, "BucketAlreadyOwnedByYou", "PUT", "/things", "")
 	r.must("HEAD", "/things", "").headers(t, "X-Amz-Bucket-Region", "us-east-1")
 	r.must("HEAD", "/things/", "")
@@ -35,7 +35,7 @@ func TestBuckets(t *testing.T) {
 	for _, name := range []string{"abc", strings.Repeat("a", 63), "a.b-c", "123", "a-.b"} {
 		r.must("PUT", "/"+name, "")
 	}
-	r.refused(400, "AccessControlListNotSupported", "PUT", "/more", "", "X-Amz-Acl", "public-read")
+	r.refused(400, "InvalidBucketAclWithObjectOwnership", "PUT", "/more", "", "X-Amz-Acl", "public-read")
 	r.refused(400, "InvalidArgument", "PUT", "/more", "", "X-Amz-Object-Ownership", "Mine")
 	r.refused(404, "NoSuchBucket", "HEAD", "/more", "")
 	r.must("PUT", "/more", "", "X-Amz-Object-Ownership", "BucketOwnerPreferred")
@@ -95,13 +95,16 @@ func TestSettingsThatAreNotThere(t *testing.T) {
 	for _, name := range []string{"encryption", "policy", "website", "replication", "accelerate", "logging", "notification", "requestPayment", "analytics&id=x"} {
 		r.refused(501, "NotImplemented", "PUT", "/things?"+name, "<x/>").contains(t, strings.TrimSuffix(name, "&id=x"))
 	}
-	for _, name := range []string{"encryption", "policy", "website", "replication", "cors", "lifecycle", "tagging", "ownershipControls", "publicAccessBlock"} {
+	for _, name := range []string{"policy", "website", "cors", "lifecycle", "tagging", "ownershipControls", "publicAccessBlock"} {
 		if a := r.do("DELETE", "/things?"+name, ""); a.status != 204 {
 			t.Errorf("DELETE %s: %d %s", name, a.status, a.body)
 		}
 		r.refused(404, "NoSuchBucket", "DELETE", "/other?"+name, "")
 	}
-	r.refused(404, "NoSuchConfiguration", "DELETE", "/things?metrics&id=x", "")
+	for _, name := range []string{"encryption", "replication", "metrics&id=x", "analytics&id=x", "inventory&id=x", "intelligent-tiering&id=x"} {
+		r.refused(501, "NotImplemented", "DELETE", "/things?"+name, "").contains(t, strings.TrimSuffix(name, "&id=x"))
+		r.refused(404, "NoSuchBucket", "DELETE", "/other?"+name, "")
+	}
 	r.must("HEAD", "/things", "")
 	if _, err := r.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String("things")}); codeOf(err) != "ServerSideEncryptionConfigurationNotFoundError" {
 		t.Error(err)

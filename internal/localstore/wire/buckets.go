@@ -47,8 +47,8 @@ func (x *exchange) listBuckets() (*answer, error) {
 }
 
 func (x *exchange) createBucket() (*answer, error) {
-	if err := checkACL(x.header); err != nil {
-		return nil, err
+	if checkACL(x.header) != nil {
+		return nil, refuse("InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 	}
 	if err := x.checkLocation(); err != nil {
 		return nil, err
@@ -68,6 +68,7 @@ func (x *exchange) createBucket() (*answer, error) {
 	}
 	a := empty(http.StatusOK)
 	a.header["Location"] = []string{"/" + x.bucket}
+	a.header["X-Amz-Bucket-Arn"] = []string{"arn:aws:s3:::" + x.bucket}
 	return a, nil
 }
 
@@ -100,6 +101,7 @@ func (x *exchange) headBucket() (*answer, error) {
 	}
 	a := empty(http.StatusOK)
 	a.header["X-Amz-Bucket-Region"] = []string{x.region}
+	a.header["X-Amz-Bucket-Arn"] = []string{"arn:aws:s3:::" + x.bucket}
 	a.header["Content-Type"] = []string{"application/xml"}
 	return a, nil
 }

@@ -71,11 +71,16 @@ func (x *exchange) writeIf() (localstore.WriteIf, error) {
 	match, noneMatch := x.header.Get("If-Match"), strings.TrimSpace(x.header.Get("If-None-Match"))
 	switch {
 	case noneMatch != "" && noneMatch != "*":
-		return localstore.WriteIf{}, unknown("a value of If-None-Match other than *").with("Header", "If-None-Match")
+		return localstore.WriteIf{}, notImplemented("If-None-Match", "We don't accept the provided value of If-None-Match header for this API")
 	case noneMatch != "" && match != "":
-		return localstore.WriteIf{}, unknown("If-Match and If-None-Match together").with("Header", "If-Match,If-None-Match")
+		return localstore.WriteIf{}, notImplemented("If-Match,If-None-Match", "Multiple conditional request headers present in the request")
 	}
 	return localstore.WriteIf{Match: unquoted(match), NoneMatch: noneMatch}, nil
+}
+
+func notImplemented(header, why string) *failure {
+	return refuse(localstore.NotImplemented, "A header you provided implies functionality that is not implemented.").
+		with("Header", header).with("additionalMessage", why)
 }
 
 // conditional names the condition in the refusal of a write.

@@ -87,7 +87,7 @@ func invalidRequest(format string, args ...any) *failure {
 }
 
 func malformed() *failure {
-	return refuse("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+	return refuse("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema.")
 }
 
 // unknown returns the refusal of a part of S3 that the store does not have.
@@ -97,7 +97,7 @@ func unknown(what string) *failure {
 
 // preconditionFailed names the condition that does not hold.
 func preconditionFailed(condition string) *failure {
-	return refuse(localstore.PreconditionFailed, "At least one of the pre-conditions you specified did not hold").with("Condition", condition)
+	return refuse(localstore.PreconditionFailed, "At least one of the pre-conditions you specified did not hold.").with("Condition", condition)
 }
 
 // failed translates an error of a handler into its answer: the only place that

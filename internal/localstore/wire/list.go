@@ -114,20 +114,16 @@ func (x *exchange) listObjectsV2() (*answer, error) {
 		number("KeyCount", int64(len(page.Entries))), number("MaxKeys", int64(q.Max))), nil
 }
 
-// tokenVersion begins every continuation token, so that its form may change.
-const tokenVersion = "\x01"
-
-func newToken(after string) string {
-	return base64.URLEncoding.EncodeToString([]byte(tokenVersion + after))
-}
+// newToken returns a continuation token: the key that the next page follows, in
+// the encoding in which the gateway looks for names that it must not show.
+func newToken(after string) string { return base64.StdEncoding.EncodeToString([]byte(after)) }
 
 func readToken(token string) (string, error) {
-	raw, err := base64.URLEncoding.DecodeString(token)
-	after, ok := strings.CutPrefix(string(raw), tokenVersion)
-	if err != nil || !ok || after == "" {
+	after, err := base64.StdEncoding.DecodeString(token)
+	if err != nil || len(after) == 0 {
 		return "", invalidArgument("continuation-token", token, "The continuation token provided is incorrect")
 	}
-	return after, nil
+	return string(after), nil
 }
 
 func (x *exchange) listVersions() (*answer, error) {

@@ -1,7 +1,6 @@
 package wire_test
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -58,7 +57,6 @@ func TestListObjects(t *testing.T) {
 		{"max-keys=x", "InvalidArgument"}, {"max-keys=-1", "InvalidArgument"}, {"max-keys=99999999999", "InvalidArgument"},
 		{"encoding-type=xyz", "InvalidArgument"}, {"list-type=3", "InvalidArgument"},
 		{"list-type=2&continuation-token=", "InvalidArgument"}, {"list-type=2&continuation-token=x", "InvalidArgument"},
-		{"list-type=2&continuation-token=" + base64.URLEncoding.EncodeToString([]byte("a")), "InvalidArgument"},
 		{"versions&version-id-marker=x", "InvalidArgument"}, {"versions&key-marker=a&version-id-marker=x", "InvalidArgument"},
 	} {
 		r.refused(400, c.code, "GET", "/list?"+c.query, "")
@@ -202,10 +200,10 @@ func TestListBuckets(t *testing.T) {
 	}
 	a = r.must("GET", "/?prefix=aaa&max-buckets=1", "")
 	token := a.text("ContinuationToken")
-	if a.text("Name") != "aaa-1" || token == "" {
+	if a.text("Name") != "aaa-1" || token != "YWFhLTE=" {
 		t.Error(a.body)
 	}
-	a = r.must("GET", "/?prefix=aaa&max-buckets=1&continuation-token="+token, "")
+	a = r.must("GET", "/?prefix=aaa&max-buckets=1&continuation-token="+url.QueryEscape(token), "")
 	if a.text("Name") != "aaa-2" || a.text("ContinuationToken") != "" {
 		t.Error(a.body)
 	}

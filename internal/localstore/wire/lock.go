@@ -17,7 +17,7 @@ func (x *exchange) readLock() (localstore.Lock, error) {
 		if hold != "ON" && hold != "OFF" {
 			return l, invalidArgument("x-amz-object-lock-legal-hold", hold, "Legal Hold must be either of 'ON' or 'OFF'")
 		}
-		l.Hold = hold == "ON"
+		l.Hold, l.HoldSet = hold == "ON", true
 	}
 	switch {
 	case mode == "" && until == "":
@@ -50,9 +50,16 @@ func writeLock(h http.Header, l localstore.Lock) {
 		h["X-Amz-Object-Lock-Mode"] = []string{l.Mode}
 		h["X-Amz-Object-Lock-Retain-Until-Date"] = []string{lockDate(l.Until)}
 	}
-	if l.Hold {
-		h["X-Amz-Object-Lock-Legal-Hold"] = []string{"ON"}
+	if l.HoldSet {
+		h["X-Amz-Object-Lock-Legal-Hold"] = []string{holdStatus(l)}
 	}
+}
+
+func holdStatus(l localstore.Lock) string {
+	if l.Hold {
+		return "ON"
+	}
+	return "OFF"
 }
 
 func lockDate(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -76,10 +83,6 @@ func (x *exchange) getRetention() (*answer, error) {
 // lockable returns the version that the request names, in a bucket with object
 // lock.
 func (x *exchange) lockable() (localstore.Version, error) {
-	ref, err := x.ref()
-	if err != nil {
-		return localstore.Version{}, err
-	}
 	b, err := x.store.Bucket(x.bucket)
 	if err != nil {
 		return localstore.Version{}, err
@@ -87,7 +90,13 @@ func (x *exchange) lockable() (localstore.Version, error) {
 	if !b.Lock {
 		return localstore.Version{}, invalidRequest("Bucket is missing Object Lock Configuration")
 	}
-	return x.store.Stat(ref)
+	return x.store.Stat(x.lockRef())
+}
+
+// lockRef is ref, in which an empty version ID is the current version, as clients
+// send it here.
+func (x *exchange) lockRef() localstore.Ref {
+	return localstore.Ref{Bucket: x.bucket, Key: x.key, VersionID: x.get("versionId")}
 }
 
 func (x *exchange) putRetention() (*answer, error) {
@@ -113,13 +122,10 @@ func (x *exchange) putRetention() (*answer, error) {
 			return nil, err
 		}
 	}
-	ref, _ := x.ref()
-	if v, err = x.store.SetRetention(ref, doc.Mode, until, x.bypass()); err != nil {
+	if v, err = x.store.SetRetention(x.lockRef(), doc.Mode, until, x.bypass()); err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	setVersion(a.header, v)
-	return a, nil
+	return about(http.StatusOK, v), nil
 }
 
 func (x *exchange) getLegalHold() (*answer, error) {
@@ -127,10 +133,10 @@ func (x *exchange) getLegalHold() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !v.Lock.Hold {
+	if !v.Lock.HoldSet {
 		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
 	}
-	return document(tree("LegalHold", leaf("Status", "ON"))), nil
+	return document(tree("LegalHold", leaf("Status", holdStatus(v.Lock)))), nil
 }
 
 func (x *exchange) putLegalHold() (*answer, error) {
@@ -148,14 +154,11 @@ func (x *exchange) putLegalHold() (*answer, error) {
 	if _, err := x.lockable(); err != nil {
 		return nil, err
 	}
-	ref, _ := x.ref()
-	v, err := x.store.SetLegalHold(ref, doc.Status == "ON")
+	v, err := x.store.SetLegalHold(x.lockRef(), doc.Status == "ON")
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	setVersion(a.header, v)
-	return a, nil
+	return about(http.StatusOK, v), nil
 }
 
 type lockRule struct {

@@ -165,11 +165,17 @@ func setUnlessEmpty(h http.Header, name, value string) {
 	}
 }
 
+// about returns an answer without a body that names a version.
+func about(status int, v localstore.Version) *answer {
+	a := empty(status)
+	setVersion(a.header, v)
+	return a
+}
+
 // written returns the answer to a write that made version v.
 func written(v localstore.Version) *answer {
-	a := empty(http.StatusOK)
+	a := about(http.StatusOK, v)
 	a.header["Etag"] = []string{quoted(v.ETag)}
 	setChecksum(a.header, v.Checksum)
-	setVersion(a.header, v)
 	return a
 }

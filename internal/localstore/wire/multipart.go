@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -17,9 +18,17 @@ func (x *exchange) createUpload() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind, err := x.checksumType()
+	if err != nil {
+		return nil, err
+	}
+	algorithm, err := x.checksumAlgorithm()
+	if err != nil {
+		return nil, err
+	}
 	u, err := x.store.CreateUpload(localstore.CreateUploadInput{
 		Bucket: x.bucket, Key: x.key, Meta: o.meta, Tags: o.tags, Lock: o.lock,
-		Algorithm: strings.ToUpper(x.header.Get("X-Amz-Checksum-Algorithm")), Type: strings.ToUpper(x.header.Get("X-Amz-Checksum-Type")),
+		Algorithm: algorithm, Type: kind,
 	})
 	if err != nil {
 		return nil, err
@@ -28,6 +37,15 @@ func (x *exchange) createUpload() (*answer, error) {
 	setUnlessEmpty(a.header, "X-Amz-Checksum-Algorithm", u.Algorithm)
 	setUnlessEmpty(a.header, "X-Amz-Checksum-Type", u.Type)
 	return a, nil
+}
+
+// checksumType returns the kind of an upload's checksum, "" where none is named.
+func (x *exchange) checksumType() (string, error) {
+	kind := strings.ToUpper(x.header.Get("X-Amz-Checksum-Type"))
+	if kind != "" && kind != localstore.FullObject && kind != localstore.Composite {
+		return "", invalidRequest("Value for x-amz-checksum-type header is invalid.")
+	}
+	return kind, nil
 }
 
 func (x *exchange) uploadPart() (*answer, error) {
@@ -100,7 +118,7 @@ func (x *exchange) completeUpload() (*answer, error) {
 		return nil, x.conditional(err)
 	}
 	a := document(tree("CompleteMultipartUploadResult",
-		leaf("Location", (&url.URL{Scheme: "http", Host: x.r.URL.Host, Path: "/" + x.bucket + "/" + x.key}).String()),
+		leaf("Location", (&url.URL{Scheme: "http", Host: cmp.Or(x.r.Host, x.r.URL.Host), Path: "/" + x.bucket + "/" + x.key}).String()),
 		leaf("Bucket", x.bucket), leaf("Key", x.key), leaf("ETag", quoted(v.ETag)), checksumNode(v.Checksum), optional("ChecksumType", v.Checksum.Type)))
 	setVersion(a.header, v)
 	return a, nil
@@ -115,13 +133,15 @@ func (x *exchange) readComplete() (localstore.CompleteInput, error) {
 		return in, err
 	}
 	in.Checksum, err = declaredChecksum(x.header, func(c checksum, value string) bool {
-		sum, _, _ := strings.Cut(value, "-") // of a composite one, the number of parts follows
-		return c.valid(sum)
+		sum, parts, _ := strings.Cut(value, "-") // of a composite one, the number of parts follows
+		return c.valid(sum) && strings.Trim(parts, "0123456789") == ""
 	})
 	if err != nil {
 		return in, err
 	}
-	in.Checksum.Type = strings.ToUpper(x.header.Get("X-Amz-Checksum-Type"))
+	if in.Checksum.Type, err = x.checksumType(); err != nil {
+		return in, err
+	}
 	if value := x.header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
@@ -179,10 +199,14 @@ func readPart(d *xml.Decoder, start xml.StartElement) (localstore.CompletedPart,
 	for _, other := range doc.Rest {
 		algorithm, isChecksum := strings.CutPrefix(other.XMLName.Local, "Checksum")
 		c, known := findChecksum(algorithm)
-		if !isChecksum || !known || part.Checksum.Value != "" {
+		value := strings.TrimSpace(other.Value)
+		if !isChecksum || !known {
 			return part, malformed()
 		}
-		part.Checksum = localstore.Checksum{Algorithm: c.algorithm, Value: strings.TrimSpace(other.Value)}
+		if part.Checksum.Value != "" || !c.valid(value) {
+			return part, refuse(localstore.InvalidArgument, "Invalid Base64 or multiple checksums present in request")
+		}
+		part.Checksum = localstore.Checksum{Algorithm: c.algorithm, Value: value}
 	}
 	return part, nil
 }
@@ -193,6 +217,9 @@ func (x *exchange) abortUpload() (*answer, error) {
 		var err error
 		if at, err = parseDate(value); err != nil {
 			return nil, invalidArgument("x-amz-if-match-initiated-time", value, "The time must be an HTTP date or in ISO 8601 format")
+		}
+		if at.After(x.now()) { // S3 ignores it
+			at = time.Time{}
 		}
 	}
 	if err := x.store.Abort(x.bucket, x.key, x.get("uploadId"), at); err != nil {

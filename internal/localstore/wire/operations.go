@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/codeguardians/s3gateway/internal/localstore"
 )
 
 // level is what an operation is about.
@@ -132,7 +134,10 @@ func find(x *exchange) (*operation, error) {
 		}
 	}
 	if best == nil {
-		return nil, refuse("MethodNotAllowed", "The specified method is not allowed against this resource.").with("Method", x.r.Method)
+		for _, p := range x.query {
+			return nil, unknown("the parameter " + p.name)
+		}
+		return nil, refuse(localstore.MethodNotAllowed, "The specified method is not allowed against this resource.").with("Method", x.r.Method)
 	}
 	return best, best.admits(x)
 }

@@ -84,15 +84,11 @@ func (s setting) get(x *exchange) (*answer, error) {
 	case doc != nil:
 		return documentOf(doc), nil
 	case s.named && x.has("id"):
-		return nil, noConfiguration()
+		return nil, refuse("NoSuchConfiguration", "The specified configuration does not exist.")
 	case s.absent != "":
 		return nil, refuse(s.absent, "%s", s.message).with("BucketName", x.bucket)
 	}
 	return document(tree(s.root, when(s.named, boolean("IsTruncated", false)))), nil
-}
-
-func noConfiguration() *failure {
-	return refuse("NoSuchConfiguration", "The specified configuration does not exist.")
 }
 
 func (s setting) put(x *exchange) (*answer, error) {
@@ -109,16 +105,19 @@ func (s setting) put(x *exchange) (*answer, error) {
 	return empty(http.StatusOK), nil
 }
 
-// delete succeeds where nothing was put, as on S3.
+// delete succeeds where nothing was put, as on S3, but is refused for what the
+// store will not have.
 func (s setting) delete(x *exchange) (*answer, error) {
-	if s.read != nil {
+	if _, err := x.store.Bucket(x.bucket); err != nil {
+		return nil, err
+	}
+	switch {
+	case s.read != nil:
 		return empty(http.StatusNoContent), x.store.PutSetting(x.bucket, s.name, nil)
+	case s.name == "policy" || s.name == "website":
+		return empty(http.StatusNoContent), nil
 	}
-	_, err := x.store.Bucket(x.bucket)
-	if err == nil && s.named {
-		err = noConfiguration()
-	}
-	return empty(http.StatusNoContent), err
+	return nil, unknown("a bucket's " + s.name)
 }
 
 func (x *exchange) getVersioning() (*answer, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,8 +57,8 @@ func (x *exchange) headerTags() ([]localstore.Pair, error) {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
 		text, err2 := url.QueryUnescape(rawValue)
-		if err != nil || err2 != nil {
-			return nil, invalidArgument("x-amz-tagging", value, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+		if err != nil || err2 != nil || slices.ContainsFunc(tags, func(t localstore.Pair) bool { return t.Name == name }) {
+			return nil, badTags(value)
 		}
 		tags = append(tags, localstore.Pair{Name: name, Value: text})
 	}
@@ -65,6 +66,10 @@ func (x *exchange) headerTags() ([]localstore.Pair, error) {
 		return nil, refuse("BadRequest", "Object tags cannot be greater than 10")
 	}
 	return tags, checkTags(tags)
+}
+
+func badTags(value string) *failure {
+	return invalidArgument("x-amz-tagging", value, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
 }
 
 // readTags returns the tags of the request's document.
@@ -136,7 +141,5 @@ func (x *exchange) setTags(tags []localstore.Pair, status int) (*answer, error) 
 	if err != nil {
 		return nil, err
 	}
-	a := empty(status)
-	setVersion(a.header, v)
-	return a, nil
+	return about(status, v), nil
 }

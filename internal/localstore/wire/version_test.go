@@ -228,6 +228,8 @@ func TestObjectLock(t *testing.T) {
 	r.must("GET", "/locked/k?legal-hold", "").contains(t, "<LegalHold ", "<Status>ON</Status>")
 	r.refused(403, "AccessDenied", "DELETE", "/locked/k?versionId="+id, "", "X-Amz-Bypass-Governance-Retention", "true")
 	r.must("PUT", "/locked/k?legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>")
+	r.must("GET", "/locked/k?legal-hold&versionId=", "").contains(t, "<Status>OFF</Status>")
+	r.must("HEAD", "/locked/k", "").headers(t, "X-Amz-Object-Lock-Legal-Hold", "OFF")
 	r.refused(403, "AccessDenied", "DELETE", "/locked/k?versionId="+id, "")
 	r.refused(403, "AccessDenied", "PUT", "/locked/k?retention", "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2030-05-06T08:00:00Z</RetainUntilDate></Retention>")
 	r.must("PUT", "/locked/k?retention", "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2030-05-08T00:00:00Z</RetainUntilDate></Retention>")
@@ -249,6 +251,7 @@ func TestObjectLock(t *testing.T) {
 	r.must("PUT", "/locked?object-lock", "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>3</Days></DefaultRetention></Rule></ObjectLockConfiguration>")
 	r.must("GET", "/locked?object-lock", "").contains(t, "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>3</Days></DefaultRetention></Rule>")
 	r.must("PUT", "/locked/d", "x")
+	r.refused(404, "NoSuchObjectLockConfiguration", "GET", "/locked/d?legal-hold", "")
 	r.must("HEAD", "/locked/d", "").headers(t, "X-Amz-Object-Lock-Mode", "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date", "2030-05-12T07:08:09.000Z")
 	for body, code := range map[string]string{
 		"<ObjectLockConfiguration/>": "MalformedXML",

@@ -90,18 +90,24 @@ func (x *exchange) readDirectives(in *localstore.CopyInput, o newObject) error {
 	if replaceTags {
 		in.Tags = &o.tags
 	}
-	if value := x.header.Get("X-Amz-Checksum-Algorithm"); value != "" {
-		c, known := findChecksum(value)
-		if !known {
-			return invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]")
-		}
-		in.Algorithm = c.algorithm
+	if in.Algorithm, err = x.checksumAlgorithm(); err != nil {
+		return err
 	}
 	changes := replaceMeta || replaceTags || in.StorageClass != "" || in.WebsiteRedirect != "" || in.Algorithm != ""
 	if in.Source == (localstore.Ref{Bucket: x.bucket, Key: x.key}) && !changes {
 		return invalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	return nil
+}
+
+// checksumAlgorithm returns the algorithm that the request asks for, "" for none.
+func (x *exchange) checksumAlgorithm() (string, error) {
+	value := x.header.Get("X-Amz-Checksum-Algorithm")
+	c, known := findChecksum(value)
+	if value != "" && !known {
+		return "", invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]")
+	}
+	return c.algorithm, nil
 }
 
 func (x *exchange) replaces(header, what string) (bool, error) {
