@@ -43,12 +43,25 @@ var rules = map[reflect.Type]func(*Model, Step) *Want{
 	of[s3.PutObjectTaggingInput]():           rule((*Model).putTags),
 	of[s3.UploadPartCopyInput]():             rule((*Model).copyPart),
 	of[s3.UploadPartInput]():                 rule((*Model).uploadPart),
+	of[Wait]():                               rule((*Model).wait),
 }
 
 func of[I any]() reflect.Type { return reflect.TypeFor[*I]() }
 
 func rule[I any](f func(*Model, Step, *I) *Want) func(*Model, Step) *Want {
 	return func(m *Model, s Step) *Want { return f(m, s, s.Input.(*I)) }
+}
+
+// wait lets time pass. It does not while there are uploads: S3 does not document
+// what happens to a retention that ends before its object is made.
+func (m *Model) wait(_ Step, in *Wait) *Want {
+	for _, b := range m.buckets {
+		if len(b.uploads) > 0 {
+			return nil
+		}
+	}
+	m.elapsed += in.Hours
+	return done(http.StatusOK, in)
 }
 
 // bucketNames are the buckets that programs use.

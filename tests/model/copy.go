@@ -59,7 +59,8 @@ func (m *Model) copy(_ Step, in *s3.CopyObjectInput) *Want {
 	p.add(len(*in.Key) > maxKey, "KeyTooLongError")
 	replaces := in.MetadataDirective == types.MetadataDirectiveReplace
 	if s.bucket == *in.Bucket && s.key == *in.Key && !replaces {
-		if s.id != nil && (b == nil || b.versioning == "") || in.TaggingDirective == types.TaggingDirectiveReplace || in.ChecksumAlgorithm != "" || in.ObjectLockMode != "" {
+		if s.id != nil && (b == nil || b.versioning == "") || in.TaggingDirective == types.TaggingDirectiveReplace || in.ChecksumAlgorithm != "" || in.ObjectLockMode != "" ||
+			in.StorageClass != "" || in.WebsiteRedirectLocation != nil {
 			return nil // S3 does not document which changes suffice
 		}
 		p.add(s.id == nil, "InvalidRequest")
@@ -69,6 +70,7 @@ func (m *Model) copy(_ Step, in *s3.CopyObjectInput) *Want {
 	given := infoOf(&p, in.ContentType, in.Metadata, in.Tagging)
 	given.cacheControl, given.disposition, given.encoding, given.language = val(in.CacheControl), val(in.ContentDisposition), val(in.ContentEncoding), val(in.ContentLanguage)
 	given.expires = httpDate(in.Expires)
+	given.class, given.redirect = classOf(in.StorageClass), val(in.WebsiteRedirectLocation)
 	p.conditions(b, *in.Key, in.IfMatch, in.IfNoneMatch)
 	if from != nil {
 		c := conditions{in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince}
@@ -109,12 +111,15 @@ func (m *Model) copied(v *version, b *bucket, from *string) *Want {
 }
 
 // copiedInfo returns the metadata and tags of a copy. The directives are
-// independent of each other.
+// independent of each other, and the storage class and the redirect are never
+// copied.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func copiedInfo(from, given info, metadata, tags bool) info {
 	i := from
 	if metadata {
 		i = given
 	}
+	i.class, i.redirect = given.class, given.redirect
 	i.tags = from.tags
 	if tags {
 		i.tags = given.tags

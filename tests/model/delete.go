@@ -2,7 +2,6 @@ package model
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -91,17 +90,10 @@ func (m *Model) protected(v *version, bypass bool) bool {
 	switch {
 	case v.hold == types.ObjectLockLegalHoldStatusOn:
 		return true
-	case v.until == nil || !m.future(*v.until):
+	case v.until == nil || v.ends <= m.elapsed:
 		return false
 	}
 	return v.mode == types.ObjectLockModeCompliance || !bypass
-}
-
-// future reports whether a date is after the program: a symbol is that of a
-// default retention, of at least a day.
-func (m *Model) future(t time.Time) bool {
-	_, _, ok := stamped(t)
-	return ok || t.After(m.now)
 }
 
 // deleteMany is DeleteObjects.

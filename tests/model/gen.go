@@ -35,15 +35,14 @@ var bytesOf = func() []byte {
 }()
 
 // Generate returns the program of a seed, of 10 to 60 steps.
-func Generate(t *Target, seed uint64, now time.Time) Program {
-	now = now.UTC().Truncate(time.Second)
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), target: t, model: New(t.MinPart, now)}
+func Generate(t *Target, seed uint64) Program {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), target: t, model: New(t.MinPart)}
 	for range 2 + g.IntN(6) {
 		g.keys = append(g.keys, pick(g, t.Keys))
 	}
 	g.theme = pick(g, themes)
 	g.big = g.theme == multipart && g.one(2)
-	p := Program{Seed: seed, Now: now}
+	p := Program{Seed: seed}
 	steps := 10 + g.IntN(51)
 	for id := 1; len(p.Steps) < steps; id++ {
 		g.body, g.header = nil, nil
@@ -134,6 +133,7 @@ var choices = []struct {
 	{6, locking, (*generator).retention},
 	{5, locking, (*generator).hold},
 	{4, locking, (*generator).tags},
+	{2, locking, (*generator).wait},
 	{4, reading, (*generator).attributes},
 }
 

@@ -19,7 +19,7 @@ func (g *generator) put() any {
 	g.body = g.bytes()
 	d := g.details()
 	in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires = d.contentType, d.cacheControl, d.disposition, d.encoding, d.language, d.expires
-	in.Metadata, in.Tagging = d.meta, d.tagging
+	in.Metadata, in.Tagging, in.StorageClass, in.WebsiteRedirectLocation = d.meta, d.tagging, d.class, d.redirect
 	if g.one(2) {
 		in.ChecksumAlgorithm = pick(g, algorithms)
 	}
@@ -76,7 +76,9 @@ func (g *generator) writeConditions(key string) (match, noneMatch *string) {
 
 // details are the headers that an object keeps.
 type details struct {
-	contentType, cacheControl, disposition, encoding, language, tagging *string
+	contentType, cacheControl, disposition, encoding, language, tagging, redirect *string
+
+	class types.StorageClass
 
 	expires *time.Time
 	meta    map[string]string
@@ -95,6 +97,12 @@ func (g *generator) details() details {
 	d.disposition = some(`attachment; filename="a b.txt"`, "inline")
 	d.encoding = some("gzip", "br")
 	d.language = some("de", "en, fr")
+	if g.one(20) {
+		d.redirect = aws.String(pick(g, []string{"/other", "https://example.com/x"}))
+	}
+	if g.one(15) {
+		d.class = pick(g, []types.StorageClass{types.StorageClassStandard, types.StorageClassStandardIa, types.StorageClassOnezoneIa, types.StorageClassGlacierIr})
+	}
 	if g.one(8) {
 		d.expires = aws.Time(time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC))
 	}
@@ -163,11 +171,19 @@ func (g *generator) lock() (mode types.ObjectLockMode, until *time.Time, hold ty
 // date returns the end of a retention: after two to five days, at times in the
 // past.
 func (g *generator) date() *time.Time {
-	t := g.model.now.Add(time.Duration(2+g.IntN(4)) * 24 * time.Hour)
 	if g.one(15) {
-		t = g.model.now.Add(-24 * time.Hour)
+		return offset(g.model.elapsed - 24)
 	}
-	return &t
+	return offset(g.model.elapsed + 24*(2+g.IntN(4)))
+}
+
+// wait lets time pass. No retention ends at the same moment: seven hours are no
+// part of its days.
+func (g *generator) wait() any {
+	if g.target.Wait == nil {
+		return nil
+	}
+	return &Wait{Hours: pick(g, []int{7, 28, 70})}
 }
 
 func (g *generator) get() any {
@@ -324,7 +340,7 @@ func (g *generator) copy() any {
 	if in.MetadataDirective == types.MetadataDirectiveReplace || g.one(6) {
 		d := g.details()
 		in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires = d.contentType, d.cacheControl, d.disposition, d.encoding, d.language, d.expires
-		in.Metadata = d.meta
+		in.Metadata, in.StorageClass, in.WebsiteRedirectLocation = d.meta, d.class, d.redirect
 	}
 	if g.one(3) {
 		in.TaggingDirective = pick(g, types.TaggingDirective("").Values())

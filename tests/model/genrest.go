@@ -16,7 +16,7 @@ func (g *generator) create() any {
 	in := &s3.CreateMultipartUploadInput{Bucket: g.here(), Key: g.key()}
 	d := g.details()
 	in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires = d.contentType, d.cacheControl, d.disposition, d.encoding, d.language, d.expires
-	in.Metadata, in.Tagging = d.meta, d.tagging
+	in.Metadata, in.Tagging, in.StorageClass, in.WebsiteRedirectLocation = d.meta, d.tagging, d.class, d.redirect
 	if g.one(2) {
 		in.ChecksumAlgorithm = pick(g, algorithms)
 		if g.one(2) {

@@ -121,7 +121,7 @@ func (m *Model) current(b *bucket, marker string, show func(types.Object)) []row
 		}
 		rows = append(rows, row{key: key, passed: marker != "" && key <= marker, show: func() {
 			o := types.Object{Key: &key, ETag: &v.etag, Size: aws.Int64(int64(len(v.data))), LastModified: m.modified(v.serial),
-				StorageClass: types.ObjectStorageClassStandard, ChecksumType: v.sum.kind}
+				StorageClass: types.ObjectStorageClass(v.shownClass()), ChecksumType: v.sum.kind}
 			if v.sum.algorithm != "" {
 				o.ChecksumAlgorithm = []types.ChecksumAlgorithm{v.sum.algorithm}
 			}
@@ -245,7 +245,7 @@ func (m *Model) showVersion(out *s3.ListObjectVersionsOutput, key string, v *ver
 		return
 	}
 	o := types.ObjectVersion{Key: &key, VersionId: &v.id, IsLatest: &latest, LastModified: m.modified(v.serial), ETag: &v.etag,
-		Size: aws.Int64(int64(len(v.data))), StorageClass: types.ObjectVersionStorageClassStandard, ChecksumType: v.sum.kind}
+		Size: aws.Int64(int64(len(v.data))), StorageClass: types.ObjectVersionStorageClass(v.shownClass()), ChecksumType: v.sum.kind}
 	if v.sum.algorithm != "" {
 		o.ChecksumAlgorithm = []types.ChecksumAlgorithm{v.sum.algorithm}
 	}
@@ -276,7 +276,7 @@ func (m *Model) listUploads(_ Step, in *s3.ListMultipartUploadsInput) *Want {
 	for i, u := range ups {
 		passed := q.marker != "" && (u.key < q.marker || u.key == q.marker && (at < 0 || i <= at))
 		rows = append(rows, row{key: u.key, passed: passed, show: func() {
-			out.Uploads = append(out.Uploads, types.MultipartUpload{Key: &u.key, UploadId: &u.id, StorageClass: types.StorageClassStandard,
+			out.Uploads = append(out.Uploads, types.MultipartUpload{Key: &u.key, UploadId: &u.id, StorageClass: types.StorageClass(u.info.shownClass()),
 				Initiated: m.modified(u.serial), ChecksumAlgorithm: u.algorithm, ChecksumType: u.kind})
 			if u.algorithm == "" {
 				w.any("Uploads.ChecksumAlgorithm", "Uploads.ChecksumType")

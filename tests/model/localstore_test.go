@@ -1,10 +1,10 @@
 package model
 
 import (
-	"net/http"
 	"os"
-	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/rs/zerolog"
@@ -13,17 +13,32 @@ import (
 	"github.com/codeguardians/s3gateway/internal/localstore/wire"
 )
 
-// storeDepartures are what the embedded store refuses by name.
-var storeDepartures = []Departure{}
-
 func TestTheEmbeddedStoreFollowsTheRulesOfS3(t *testing.T) {
-	store, err := localstore.Open(t.Context(), localstore.Options{Dir: t.TempDir(), NoSync: true, Log: zerolog.New(os.Stderr).Level(zerolog.WarnLevel)})
+	runPrograms(t, storeTarget(t, time.Now), setting(t, programsVariable, 400))
+}
+
+// The clock is set forward, so that retentions end.
+func TestTheEmbeddedStoreFollowsTheRulesOfS3AsTimePasses(t *testing.T) {
+	var forward atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(forward.Load())) }
+	target := storeTarget(t, now)
+	target.Now, target.Wait = now, func(d time.Duration) { forward.Add(int64(d)) }
+	runPrograms(t, target, setting(t, programsVariable, 400)/4)
+}
+
+// storeTarget opens an embedded store that does not sync.
+func storeTarget(t *testing.T, now func() time.Time) *Target {
+	t.Helper()
+	log := zerolog.New(os.Stderr).Level(zerolog.WarnLevel)
+	store, err := localstore.Open(t.Context(), localstore.Options{Dir: t.TempDir(), NoSync: true, Log: log, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var once sync.Once
-	t.Cleanup(func() { once.Do(func() { store.Close() }) })
-	target := &Target{Name: "localstore", Keys: NastyKeys, MinPart: 5 << 20, Departures: storeDepartures,
-		Client: newClient("http://localstore", http.RoundTripper(wire.New(store, wire.Options{Log: zerolog.New(os.Stderr)})), aws.AnonymousCredentials{})}
-	runPrograms(t, target, setting(t, programsVariable, 500))
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Target{Name: "localstore", Keys: NastyKeys, MinPart: localstore.MinPartSize,
+		Client: newClient("http://localstore", wire.New(store, wire.Options{Log: log, Now: now}), aws.AnonymousCredentials{})}
 }

@@ -16,7 +16,10 @@ func (m *Model) lockOf(p *problems, b *bucket, mode types.ObjectLockMode, until 
 	l := lockState{mode: mode, until: until, hold: hold}
 	p.add((mode == "") != (until == nil), "InvalidArgument")
 	p.add((mode == "") != (until == nil), "InvalidRequest")
-	p.add(until != nil && !m.future(*until), "InvalidArgument")
+	if until != nil {
+		l.ends, _ = hoursOf(*until)
+		p.add(l.ends <= m.elapsed, "InvalidArgument")
+	}
 	if b == nil {
 		return l
 	}
@@ -24,6 +27,7 @@ func (m *Model) lockOf(p *problems, b *bucket, mode types.ObjectLockMode, until 
 	if b.lock != nil && b.lock.mode != "" && mode == "" {
 		// The next version to be made is this one.
 		l.mode, l.until = types.ObjectLockMode(b.lock.mode), stamp(m.step*perStep+m.serial+1, int(b.lock.days))
+		l.ends = m.elapsed + 24*int(b.lock.days)
 	}
 	return l
 }
@@ -88,17 +92,18 @@ func (m *Model) lockable(bucket, key, id *string) (*version, *Want) {
 func (m *Model) putRetention(_ Step, in *s3.PutObjectRetentionInput) *Want {
 	v, w := m.lockable(in.Bucket, in.Key, in.VersionId)
 	r := in.Retention
-	mode, until := types.ObjectLockMode(r.Mode), r.RetainUntilDate
+	mode := types.ObjectLockMode(r.Mode)
+	ends, _ := hoursOf(*r.RetainUntilDate)
 	switch {
 	case w != nil:
-		if !m.future(*until) {
+		if ends <= m.elapsed {
 			w.Or = append(w.Or, "InvalidArgument")
 		}
 		return w
-	case !m.future(*until):
+	case ends <= m.elapsed:
 		return fail("InvalidArgument")
 	}
-	if v.until != nil && m.future(*v.until) && m.weaker(v, mode, *until) {
+	if v.until != nil && v.ends > m.elapsed && (v.mode != mode || ends < v.ends) {
 		switch {
 		case v.mode == types.ObjectLockModeCompliance:
 			return fail("AccessDenied")
@@ -109,18 +114,8 @@ func (m *Model) putRetention(_ Step, in *s3.PutObjectRetentionInput) *Want {
 			return fail("AccessDenied")
 		}
 	}
-	v.mode, v.until = mode, until
+	v.mode, v.until, v.ends = mode, r.RetainUntilDate, ends
 	return done(http.StatusOK, &s3.PutObjectRetentionOutput{})
-}
-
-// weaker reports whether a retention takes protection away. That of a default
-// rule ends before every date that programs use.
-func (m *Model) weaker(v *version, mode types.ObjectLockMode, until time.Time) bool {
-	if v.mode != mode {
-		return true
-	}
-	_, _, ok := stamped(*v.until)
-	return !ok && until.Before(*v.until)
 }
 
 // getRetention is GetObjectRetention.

@@ -344,6 +344,11 @@ var minioDepartures = []Departure{
 		Same:   func(_ Step, d Difference) bool { return d.Path == "Metadata" && strings.Contains(d.Got, "raw") },
 	},
 	{
+		Name:   "no storage classes and no redirects",
+		Reason: "MinIO has two classes of its own, and serves no websites",
+		Skip:   func(_ *Model, s Step) bool { return text(s, "StorageClass")+text(s, "WebsiteRedirectLocation") != "" },
+	},
+	{
 		Name:   "If-Range is ignored",
 		Reason: "MinIO does not know the header",
 		Skip:   func(_ *Model, s Step) bool { return s.Header["If-Range"] != "" },

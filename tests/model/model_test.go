@@ -74,10 +74,14 @@ func runPrograms(t *testing.T, target *Target, programs int) {
 	kinds := &kinds{count: map[string]int{}}
 	stop := make(chan struct{})
 	go report(t.Context(), stop, target, totals, programs)
-	for range 4 * runtime.GOMAXPROCS(0) {
+	workers := 4 * runtime.GOMAXPROCS(0)
+	if target.Wait != nil {
+		workers = 1
+	}
+	for range workers {
 		wg.Go(func() {
 			for n := next.Add(1) - 1; n < int64(programs); n = next.Add(1) - 1 {
-				p := Generate(target, uint64(seed)+uint64(n), began)
+				p := Generate(target, uint64(seed)+uint64(n))
 				f := run(p)
 				if f == nil {
 					continue

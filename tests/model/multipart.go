@@ -29,6 +29,7 @@ func (m *Model) create(_ Step, in *s3.CreateMultipartUploadInput) *Want {
 	u.info = infoOf(&p, in.ContentType, in.Metadata, in.Tagging)
 	u.info.cacheControl, u.info.disposition, u.info.encoding, u.info.language = val(in.CacheControl), val(in.ContentDisposition), val(in.ContentEncoding), val(in.ContentLanguage)
 	u.info.expires = httpDate(in.Expires)
+	u.info.class, u.info.redirect = classOf(in.StorageClass), val(in.WebsiteRedirectLocation)
 	u.lockState = m.lockOf(&p, b, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 	if w := p.want(); w != nil {
 		return w
@@ -205,7 +206,7 @@ func (m *Model) listParts(_ Step, in *s3.ListPartsInput) *Want {
 	if in.PartNumberMarker != nil {
 		marker, _ = strconv.Atoi(*in.PartNumberMarker)
 	}
-	out := &s3.ListPartsOutput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, StorageClass: types.StorageClassStandard,
+	out := &s3.ListPartsOutput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, StorageClass: types.StorageClass(u.info.shownClass()),
 		MaxParts: aws.Int32(int32(limit)), PartNumberMarker: aws.String(strconv.Itoa(marker)), IsTruncated: aws.Bool(false),
 		ChecksumAlgorithm: u.algorithm, ChecksumType: u.kind}
 	w := done(http.StatusOK, out).maybe("PartNumberMarker").any("Owner", "Initiator")

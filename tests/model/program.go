@@ -24,9 +24,7 @@ type Step struct {
 // Program is a list of requests.
 type Program struct {
 	// Seed is what the program was made from.
-	Seed uint64
-	// Now is when it was made. The dates of retentions are relative to it.
-	Now   time.Time
+	Seed  uint64
 	Steps []Step
 }
 
@@ -101,7 +99,10 @@ func printValue(b *strings.Builder, v reflect.Value) {
 
 func timeString(t time.Time) string {
 	serial, days, ok := stamped(t)
+	hours, relative := hoursOf(t)
 	switch {
+	case relative:
+		return fmt.Sprintf("‹begin %+d h›", hours)
 	case !ok:
 		return t.Format(time.RFC3339)
 	case days > 0:

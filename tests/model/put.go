@@ -35,6 +35,7 @@ func (m *Model) put(s Step, in *s3.PutObjectInput) *Want {
 	v.info = infoOf(&p, in.ContentType, in.Metadata, in.Tagging)
 	v.cacheControl, v.disposition, v.encoding, v.language = val(in.CacheControl), val(in.ContentDisposition), val(in.ContentEncoding), val(in.ContentLanguage)
 	v.expires = httpDate(in.Expires)
+	v.class, v.redirect = classOf(in.StorageClass), val(in.WebsiteRedirectLocation)
 	if in.ContentType == nil {
 		v.contentType = "application/octet-stream" // the SDK sends it
 	}
@@ -160,6 +161,14 @@ func decodeWord(value string) string {
 		return value
 	}
 	return decoded
+}
+
+// classOf returns what answers say of a storage class: STANDARD is not named.
+func classOf(c types.StorageClass) string {
+	if c == types.StorageClassStandard {
+		return ""
+	}
+	return string(c)
 }
 
 func httpDate(t *time.Time) string {

@@ -15,10 +15,10 @@ import (
 // the objects of several parts.
 func reached(programs int) map[string]int {
 	count := map[string]int{}
-	target := &Target{Keys: NastyKeys, MinPart: 5 << 20}
+	target := &Target{Keys: NastyKeys, MinPart: 5 << 20, Wait: func(time.Duration) {}}
 	for seed := range programs {
-		p := Generate(target, uint64(seed), time.Now())
-		m := New(target.MinPart, p.Now)
+		p := Generate(target, uint64(seed))
+		m := New(target.MinPart)
 		for _, s := range p.Steps {
 			w, ok := m.Apply(s)
 			if !ok {

@@ -143,6 +143,14 @@ func after(v *version, t time.Time) bool {
 	return !own && t.Year() < 2020
 }
 
+// shownClass returns the storage class for an answer that always names it.
+func (i info) shownClass() string {
+	if i.class == "" {
+		return string(types.StorageClassStandard)
+	}
+	return i.class
+}
+
 // selection is the part of an object that an answer contains.
 type selection struct {
 	status     int
@@ -242,6 +250,7 @@ func (m *Model) described(b *bucket, v *version) *s3.GetObjectOutput {
 	out := &s3.GetObjectOutput{AcceptRanges: aws.String("bytes"), ETag: &v.etag, LastModified: m.modified(v.serial), VersionId: b.shown(v),
 		ContentType: &v.contentType, CacheControl: &v.cacheControl, ContentDisposition: &v.disposition,
 		ContentEncoding: &v.encoding, ContentLanguage: &v.language, ExpiresString: &v.expires, Metadata: v.meta,
+		StorageClass: types.StorageClass(v.class), WebsiteRedirectLocation: &v.redirect,
 		ObjectLockMode: v.mode, ObjectLockRetainUntilDate: v.until, ObjectLockLegalHoldStatus: v.hold}
 	if len(v.tags) > 0 {
 		out.TagCount = aws.Int32(int32(len(v.tags)))
@@ -280,7 +289,7 @@ func (m *Model) attributes(_ Step, in *s3.GetObjectAttributesInput) *Want {
 		case types.ObjectAttributesObjectSize:
 			out.ObjectSize = aws.Int64(int64(len(v.data)))
 		case types.ObjectAttributesStorageClass:
-			out.StorageClass = types.StorageClassStandard
+			out.StorageClass = types.StorageClass(v.shownClass())
 		case types.ObjectAttributesChecksum:
 			out.Checksum = &types.Checksum{}
 			setSum(out.Checksum, v.sum)

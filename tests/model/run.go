@@ -26,9 +26,24 @@ type Target struct {
 	Keys []string
 	// MinPart is the least size of a part that is not the last one, in bytes.
 	MinPart int64
+	// Wait lets the store's clock advance; nil if it cannot be set. Programs on
+	// such a store must not run side by side.
+	Wait func(time.Duration)
+	// Now returns the store's time; nil is time.Now.
+	Now func() time.Time
 	// Departures are the ways in which the store is known to differ from S3.
 	Departures []Departure
 }
+
+func (t *Target) now() time.Time {
+	if t.Now == nil {
+		return time.Now()
+	}
+	return t.Now()
+}
+
+// Wait is the input of a step that is no request: time passes.
+type Wait struct{ Hours int }
 
 // Departure is a way in which a store differs from S3.
 type Departure struct {
@@ -88,7 +103,7 @@ type run struct {
 // Run runs a program in buckets whose names begin with prefix, and returns the
 // first answer that is not by S3's rules, nil if there is none.
 func Run(ctx context.Context, t *Target, p Program, prefix string, totals *Totals) *Failure {
-	r := &run{target: t, model: New(t.MinPart, p.Now), bound: newBindings(prefix), totals: totals}
+	r := &run{target: t, model: New(t.MinPart), bound: newBindings(prefix, t.now()), totals: totals}
 	totals.Programs.Add(1)
 	last := 0
 	for _, s := range p.Steps {
@@ -103,6 +118,12 @@ func Run(ctx context.Context, t *Target, p Program, prefix string, totals *Total
 
 // step sends a step and compares the answer.
 func (r *run) step(ctx context.Context, s Step) *Failure {
+	if in, ok := s.Input.(*Wait); ok {
+		if _, ok := r.model.Apply(s); ok && r.target.Wait != nil {
+			r.target.Wait(time.Duration(in.Hours) * time.Hour)
+		}
+		return nil
+	}
 	if i := r.target.skips(r.model, s); i >= 0 {
 		r.totals.Departed[i].Add(1)
 		return nil
@@ -230,12 +251,13 @@ func (r *run) resolved(v reflect.Value) reflect.Value {
 }
 
 func (r *run) time(t *time.Time) *time.Time {
-	serial, _, ok := stamped(*t)
-	if !ok {
-		return t
+	at := *t
+	if serial, _, ok := stamped(at); ok {
+		at = r.bound.times[serial]
+	} else if hours, ok := hoursOf(at); ok {
+		at = r.bound.after(hours)
 	}
-	made := r.bound.times[serial]
-	return &made
+	return &at
 }
 
 // call sends a request through the SDK.

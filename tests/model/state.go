@@ -20,7 +20,7 @@ type Model struct {
 	naming  []string     // symbols in its answer
 	step    int          // the step that is being applied
 	made    int          // symbols that it made
-	now     time.Time    // when the program began
+	elapsed int          // hours since the program began, by Wait
 }
 
 type bucket struct {
@@ -40,6 +40,9 @@ type lockRule struct {
 // info is what a request says about an object besides its bytes.
 type info struct {
 	contentType, cacheControl, disposition, encoding, language, expires string
+
+	// class is empty for STANDARD.
+	class, redirect string
 
 	meta map[string]string
 	tags map[string]string
@@ -63,6 +66,7 @@ type version struct {
 type lockState struct {
 	mode  types.ObjectLockMode
 	until *time.Time
+	ends  int // hours after the program began
 	hold  types.ObjectLockLegalHoldStatus
 }
 
@@ -92,9 +96,9 @@ type completed struct {
 }
 
 // New returns the model of an empty store. minPart is the least size of a part
-// that is not the last one, in bytes; now is when the program begins.
-func New(minPart int64, now time.Time) *Model {
-	return &Model{buckets: map[string]*bucket{}, minPart: minPart, now: now,
+// that is not the last one, in bytes.
+func New(minPart int64) *Model {
+	return &Model{buckets: map[string]*bucket{}, minPart: minPart,
 		known: map[string]bool{}, tokens: map[string]token{}, seen: map[int]bool{}}
 }
 

@@ -10,9 +10,10 @@ const (
 	symbolStart = "‹"
 	symbolEnd   = "›"
 
-	// symbolic is the year before which a time is a symbol: no store existed
-	// then, and S3's rules treat no earlier date in a special way.
-	symbolic = 1990
+	// Times before these years are symbols: no store existed then, and S3's rules
+	// treat no earlier date in a special way.
+	stampsEnd  = 1980
+	offsetsEnd = 1990
 	// day is what separates the serial number of a version from the days of its
 	// retention in a symbolic time.
 	day = 24 * 60 * 60
@@ -60,8 +61,25 @@ func stamp(serial, days int) *time.Time {
 
 // stamped returns what stamp encoded, and whether t is a symbol.
 func stamped(t time.Time) (serial, days int, ok bool) {
-	if t.Year() >= symbolic {
+	if t.Year() >= stampsEnd {
 		return 0, 0, false
 	}
 	return int(t.Unix() % day), int(t.Unix() / day), true
+}
+
+// offsets is the first of the times that are symbols for hours.
+var offsets = time.Date(stampsEnd+5, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// offset is the symbol for a time so many hours after the program began.
+func offset(hours int) *time.Time {
+	t := offsets.Add(time.Duration(hours) * time.Hour)
+	return &t
+}
+
+// hoursOf returns what offset encoded, and whether t is such a symbol.
+func hoursOf(t time.Time) (hours int, ok bool) {
+	if t.Year() < stampsEnd || t.Year() >= offsetsEnd {
+		return 0, false
+	}
+	return int(t.Sub(offsets).Hours()), true
 }
