@@ -144,9 +144,11 @@ func (s *Store) sweepDead(ctx context.Context) error {
 			return err
 		}
 		var ids []blob.ID
-		err := s.read(func(tx *kv.Tx) error {
-			ids = ids[:0]
-			c := tx.Cursor(deadTree)
+		// Not in a snapshot: it may show a commit that a power cut would still take
+		// back, and with it the death.
+		err := s.write(func(t *transaction) error {
+			ids = nil
+			c := t.tx.Cursor(deadTree)
 			for ok := c.Seek(from); ok && len(ids) < scanRows; ok = c.Next() {
 				ids = append(ids, blob.ID(c.Key()))
 			}

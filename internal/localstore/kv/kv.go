@@ -46,6 +46,7 @@ type Options struct {
 type DB struct {
 	o       Options
 	bolt    atomic.Pointer[bolt.DB] // nil while unavailable
+	reads   atomic.Pointer[bolt.DB] // for reading only, while bolt is nil
 	why     atomic.Pointer[error]   // why bolt is nil
 	queue   chan *operation
 	stop    chan struct{}
@@ -113,7 +114,7 @@ func (d *DB) View(fn func(*Tx) error) error {
 // begin starts a read transaction on the file that is open now.
 func (d *DB) begin() (*bolt.Tx, error) {
 	for {
-		b, err := d.current()
+		b, err := d.readable()
 		if err != nil {
 			return nil, err
 		}
@@ -121,13 +122,13 @@ func (d *DB) begin() (*bolt.Tx, error) {
 		if err == nil {
 			return tx, nil
 		}
-		if d.bolt.Load() == b {
+		if d.bolt.Load() == b || d.reads.Load() == b {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 }
 
-// current returns the open file, or why no file is open.
+// current returns the file that is open for writing, or why none is.
 func (d *DB) current() (*bolt.DB, error) {
 	for {
 		if b := d.bolt.Load(); b != nil {
@@ -142,7 +143,7 @@ func (d *DB) current() (*bolt.DB, error) {
 }
 
 // Err returns nil while the database is healthy. Otherwise it returns an error
-// that wraps ErrUnavailable and the reason.
+// that wraps ErrUnavailable and the reason. Reads may go on all the same.
 func (d *DB) Err() error {
 	why := d.why.Load()
 	if why == nil {
@@ -159,6 +160,7 @@ func (d *DB) Close() error {
 		close(d.stop)
 		<-d.stopped
 		d.setWhy(errClosed)
+		d.endReads()
 		if b := d.bolt.Swap(nil); b != nil {
 			d.storeFreePages(b)
 			d.closing, _ = d.guard(b.Close)

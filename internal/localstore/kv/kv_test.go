@@ -13,7 +13,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		childMain(path)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // open opens the database at path until the test ends.
 func open(t testing.TB, path string) *DB {

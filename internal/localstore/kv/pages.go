@@ -57,7 +57,8 @@ type checker struct {
 	file    io.ReaderAt
 	m       meta
 	seen    []uint64 // bits
-	buf     []byte
+	buf     []byte   // of the page that is read
+	items   []item   // of that page
 	damages []error
 }
 
@@ -98,13 +99,14 @@ func (c *checker) tree(id uint64, low, end []byte) error {
 	if reason != "" {
 		return c.note(id, "%s", reason)
 	}
-	items, reason := parseItems(p)
+	items, reason := parseItems(p, c.items)
 	if reason == "" {
 		reason = checkOrder(items, low, end)
 	}
 	if reason != "" {
 		return c.note(id, "%s", reason)
 	}
+	c.items = items[:0]
 	for _, next := range c.children(id, items, end) {
 		if err := c.tree(next.id, next.low, next.end); err != nil {
 			return err
@@ -113,8 +115,8 @@ func (c *checker) tree(id uint64, low, end []byte) error {
 	return nil
 }
 
-// children returns the pages that items refer to, in copies: the buffer is used
-// again.
+// children returns the pages that items refer to, in copies: the memory of items
+// is used again.
 func (c *checker) children(id uint64, items []item, end []byte) []child {
 	var pages []child
 	for i, it := range items {
@@ -201,9 +203,9 @@ const (
 	itemSize   = 16
 )
 
-// parseItems returns the elements of a page. bbolt writes them and their data
-// without gaps, so that also a wrong count is noticed.
-func parseItems(p []byte) (items []item, reason string) {
+// parseItems returns the elements of a page, in the memory of buf. bbolt writes
+// them and their data without gaps, so that also a wrong count is noticed.
+func parseItems(p []byte, buf []item) (items []item, reason string) {
 	n := binary.NativeEndian
 	flags, count := n.Uint16(p[8:]), int(n.Uint16(p[10:]))
 	if flags != branchFlag && flags != leafFlag {
@@ -216,7 +218,7 @@ func parseItems(p []byte) (items []item, reason string) {
 	if next > len(p) {
 		return nil, fmt.Sprintf("it has %d elements, more than it can hold", count)
 	}
-	items = make([]item, 0, count)
+	items = buf[:0]
 	for i := range count {
 		at := pageHeader + itemSize*i
 		it, pos, ksize, vsize := parseItem(p[at:at+itemSize], flags)
@@ -252,7 +254,7 @@ func parseBucket(value []byte) (root uint64, reason string) {
 	if len(value) < header+pageHeader {
 		return 0, "it has no page"
 	}
-	items, reason := parseItems(value[header:])
+	items, reason := parseItems(value[header:], nil)
 	if reason == "" {
 		reason = checkOrder(items, nil, nil)
 	}
@@ -262,7 +264,7 @@ func parseBucket(value []byte) (root uint64, reason string) {
 // checkOrder returns why the keys are not in order between low and end.
 func checkOrder(items []item, low, end []byte) string {
 	for i, it := range items {
-		if i > 0 && bytes.Compare(items[i-1].key, it.key) >= 0 || bytes.Compare(it.key, low) < 0 {
+		if i > 0 && bytes.Compare(items[i-1].key, it.key) >= 0 || i == 0 && bytes.Compare(it.key, low) < 0 {
 			return fmt.Sprintf("key %d of %d is out of order", i, len(items))
 		}
 	}

@@ -119,7 +119,7 @@ func (d *DB) failed(b *bolt.DB, before int, cause error) error {
 // revive opens the file again and reports whether it works. If it does not, the
 // next attempt is due after a delay.
 func (d *DB) revive() bool {
-	b, err := d.open()
+	b, err := d.reopen()
 	if err != nil {
 		d.count.failures.Add(1)
 		d.setWhy(failure(err))
@@ -132,6 +132,21 @@ func (d *DB) revive() bool {
 	d.why.Store(nil)
 	d.o.Log.Info().Msg("the database works again")
 	return true
+}
+
+// reopen opens the file for writing, if the folder can be written at all.
+func (d *DB) reopen() (*bolt.DB, error) {
+	if d.reads.Load() != nil {
+		if err := d.probe(); err != nil {
+			return nil, err
+		}
+	}
+	d.endReads()
+	b, err := d.open()
+	if err != nil {
+		d.beginReads()
+	}
+	return b, err
 }
 
 // The delays between attempts to open the file again.

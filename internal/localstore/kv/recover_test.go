@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -267,4 +268,34 @@ func TestAReadOnlyDiskIsNamedAndRecovers(t *testing.T) {
 	eventually(t, "healthy", func() bool { return d.Err() == nil })
 	want(t, d, "t", "k", "v")
 	put(t, d, "t", "k", "w")
+}
+
+func TestReadsGoOnWhileTheDiskRefusesWrites(t *testing.T) {
+	d := fresh(t)
+	put(t, d, "t", "k", "v")
+	var refuse atomic.Bool
+	refuse.Store(true)
+	commit := d.commitTx
+	d.commitTx = func(tx *bolt.Tx) error {
+		if refuse.Load() {
+			return syscall.EROFS
+		}
+		return commit(tx)
+	}
+	for range 3 {
+		if err := d.Commit(putting("t", "k", "w")); err == nil {
+			t.Fatal("a commit succeeded")
+		}
+		want(t, d, "t", "k", "v")
+	}
+	if err := d.Err(); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("health: %v", err)
+	}
+	refuse.Store(false)
+	eventually(t, "it works again by itself", func() bool { return d.Err() == nil })
+	put(t, d, "t", "k", "w")
+	want(t, d, "t", "k", "w")
+	if _, err := os.Stat(d.o.Path + ".probe"); !os.IsNotExist(err) {
+		t.Errorf("the probe is left: %v", err)
+	}
 }

@@ -71,10 +71,10 @@ func (c checksum) valid(value string) bool {
 func declaredChecksum(h http.Header, valid func(checksum, string) bool) (localstore.Checksum, error) {
 	var found localstore.Checksum
 	for _, c := range checksums {
-		value := h.Get(c.header)
-		if value == "" {
+		if _, sent := h[c.header]; !sent {
 			continue
 		}
+		value := h.Get(c.header)
 		if found.Algorithm != "" {
 			return found, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
@@ -123,7 +123,7 @@ func (x *exchange) declared() (localstore.Expect, error) {
 	if _, sent := x.header["Content-Md5"]; sent {
 		sum, err := base64.StdEncoding.Strict().DecodeString(x.header.Get("Content-Md5"))
 		if err != nil || len(sum) != md5.Size {
-			return e, refuse("InvalidDigest", "The Content-MD5 you specified is not valid.").with("Content-MD5", x.header.Get("Content-Md5"))
+			return e, refuse("InvalidDigest", "The Content-Md5 you specified is not valid.").with("Content-MD5", x.header.Get("Content-Md5"))
 		}
 		e.MD5 = sum
 	}

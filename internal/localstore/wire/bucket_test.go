@@ -76,7 +76,7 @@ func TestSettingsThatAreNotThere(t *testing.T) {
 		{"policy", 404, "NoSuchBucketPolicy"}, {"policyStatus", 404, "NoSuchBucketPolicy"},
 		{"replication", 404, "ReplicationConfigurationNotFoundError"}, {"website", 404, "NoSuchWebsiteConfiguration"},
 		{"cors", 404, "NoSuchCORSConfiguration"}, {"lifecycle", 404, "NoSuchLifecycleConfiguration"}, {"tagging", 404, "NoSuchTagSet"},
-		{"ownershipControls", 404, "OwnershipControlsNotFoundError"}, {"publicAccessBlock", 404, "NoSuchPublicAccessBlockConfiguration"},
+		{"ownershipControls", 200, "<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership>"}, {"publicAccessBlock", 404, "NoSuchPublicAccessBlockConfiguration"},
 		{"object-lock", 404, "ObjectLockConfigurationNotFoundError"},
 		{"accelerate", 200, "<AccelerateConfiguration "}, {"logging", 200, "<BucketLoggingStatus "}, {"notification", 200, "<NotificationConfiguration "},
 		{"requestPayment", 200, "<Payer>BucketOwner</Payer>"}, {"versioning", 200, "<VersioningConfiguration "},
@@ -183,6 +183,9 @@ func TestTagsAndPublicAccessBlockOfBuckets(t *testing.T) {
 	r.refused(404, "NoSuchBucket", "PUT", "/other?publicAccessBlock", "<PublicAccessBlockConfiguration/>")
 	r.refused(400, "MalformedXML", "PUT", "/things?ownershipControls", "<OwnershipControls/>")
 	r.refused(400, "MalformedXML", "PUT", "/things?ownershipControls", "<OwnershipControls><Rule><ObjectOwnership>Mine</ObjectOwnership></Rule></OwnershipControls>")
+	r.must("PUT", "/things?ownershipControls", "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>")
+	r.must("DELETE", "/things?ownershipControls", "")
+	r.refused(404, "OwnershipControlsNotFoundError", "GET", "/things?ownershipControls", "")
 	r.must("PUT", "/things?ownershipControls", "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>")
 	out, err := r.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String("things")})
 	if err != nil || out.OwnershipControls.Rules[0].ObjectOwnership != types.ObjectOwnershipObjectWriter {

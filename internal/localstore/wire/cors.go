@@ -76,13 +76,15 @@ func (r *corsRule) check() error {
 		if strings.Count(h, "*") > 1 {
 			return invalidRequest(`AllowedHeader "%s" can not have more than one wildcard.`, h)
 		}
-		if !isToken(strings.ReplaceAll(h, "*", "x")) {
-			return invalidRequest(`AllowedHeader "%s" contains invalid character.`, h)
-		}
 	}
 	for _, h := range r.ExposeHeaders {
 		if strings.Contains(h, "*") {
 			return invalidRequest(`ExposeHeader "%s" contains wildcard. We currently do not support wildcard for ExposeHeader.`, h)
+		}
+	}
+	for _, h := range slices.Concat(r.AllowedHeaders, r.ExposeHeaders) {
+		if !isToken(h) {
+			return invalidRequest(`AllowedHeader "%s" contains invalid character.`, h)
 		}
 	}
 	return nil

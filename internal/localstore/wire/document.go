@@ -114,7 +114,7 @@ func (p *proven) each(root string, fn func(d *xml.Decoder, start xml.StartElemen
 			return nil
 		}
 		if err != nil {
-			return xmlError(err, p.size == 0)
+			return xmlError(err, p.size == 0 && root != "LegalHold" && root != "Retention")
 		}
 		switch t := token.(type) {
 		case xml.Directive: // a DOCTYPE could define entities

@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/xml"
 	"strings"
 
 	"github.com/codeguardians/s3gateway/internal/localstore"
@@ -42,19 +44,26 @@ func (q listQuery) optional(element, name string) node {
 // answer returns a listing: its head, and the rows of its page with the common
 // prefixes.
 func (q listQuery) answer(root string, page localstore.Page, row func(localstore.Entry) node, head ...node) *answer {
-	list := tree(root, append(head, q.leaf("Prefix", q.Prefix), q.optional("Delimiter", q.Delimiter),
-		optional("EncodingType", q.encoding), boolean("IsTruncated", page.Truncated))...)
+	list := inS3(tree(root, append(head, q.leaf("Prefix", q.Prefix), q.optional("Delimiter", q.Delimiter),
+		optional("EncodingType", q.encoding), boolean("IsTruncated", page.Truncated))...))
+	var b bytes.Buffer
+	b.Grow(1024 + 512*len(page.Entries))
+	b.WriteString(xml.Header)
+	list.begin(&b)
 	for _, e := range page.Entries {
 		if e.Prefix == "" {
-			list.kids = append(list.kids, row(e))
+			n := row(e)
+			n.write(&b)
 		}
 	}
 	for _, e := range page.Entries {
 		if e.Prefix != "" {
-			list.kids = append(list.kids, tree("CommonPrefixes", q.leaf("Prefix", e.Prefix)))
+			n := tree("CommonPrefixes", q.leaf("Prefix", e.Prefix))
+			n.write(&b)
 		}
 	}
-	return document(list)
+	list.end(&b)
+	return documentOf(b.Bytes())
 }
 
 func classNode(class string) node { return leaf("StorageClass", cmp.Or(class, "STANDARD")) }
@@ -79,12 +88,8 @@ func (x *exchange) listObjects() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := page.Next
-	if !page.Truncated || q.Delimiter == "" { // S3 leaves it out, and clients take the last key
-		next = ""
-	}
 	return q.answer("ListBucketResult", page, x.object(q, true), leaf("Name", x.bucket), q.leaf("Marker", q.After),
-		q.optional("NextMarker", next), number("MaxKeys", int64(q.Max))), nil
+		when(page.Truncated, q.leaf("NextMarker", page.Next)), number("MaxKeys", int64(q.Max))), nil
 }
 
 func (x *exchange) listObjectsV2() (*answer, error) {

@@ -38,7 +38,7 @@ func TestListObjects(t *testing.T) {
 	r.put("list", "a", "b/1", "b/2", "c//d", "z z")
 	a := r.must("GET", "/list", "")
 	a.contains(t, `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>list</Name><Marker></Marker><MaxKeys>1000</MaxKeys><Prefix></Prefix><IsTruncated>false</IsTruncated>`,
-		"<Contents><Key>a</Key><LastModified>2030-05-06T07:08:09.000Z</LastModified><ETag>&#34;9dd4e461268c8034f5c8564e155c67a6&#34;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"+
+		"<Contents><Key>a</Key><LastModified>2030-05-06T07:08:09.000Z</LastModified><ETag>&quot;9dd4e461268c8034f5c8564e155c67a6&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"+
 			"<ChecksumType>FULL_OBJECT</ChecksumType><Size>1</Size><Owner><ID>s3gateway</ID></Owner><StorageClass>STANDARD</StorageClass></Contents>")
 	if got := a.text("Key"); got != "a|b/1|b/2|c//d|z z" {
 		t.Error(got)
@@ -47,10 +47,7 @@ func TestListObjects(t *testing.T) {
 	a.contains(t, "<NextMarker>b/</NextMarker>", "<IsTruncated>true</IsTruncated>", "<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>", "<Delimiter>/</Delimiter>")
 	a = r.must("GET", "/list?delimiter=/&max-keys=2&marker=b/", "")
 	a.contains(t, "<Marker>b/</Marker>", "<CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>", "<Key>z z</Key>", "<IsTruncated>false</IsTruncated>")
-	a = r.must("GET", "/list?max-keys=2", "")
-	if strings.Contains(a.body, "NextMarker") || a.text("IsTruncated") != "true" {
-		t.Error(a.body)
-	}
+	r.must("GET", "/list?max-keys=2", "").contains(t, "<NextMarker>b/1</NextMarker>", "<IsTruncated>true</IsTruncated>")
 	a = r.must("GET", "/list?prefix=c&delimiter=//", "")
 	a.contains(t, "<CommonPrefixes><Prefix>c//</Prefix></CommonPrefixes>", "<Prefix>c</Prefix>")
 	for _, c := range []struct{ query, code string }{
@@ -84,7 +81,7 @@ func TestNamesInListings(t *testing.T) {
 	a := r.must("GET", "/list?list-type=2&encoding-type=url&delimiter=+&prefix=", "")
 	a.contains(t, "<EncodingType>url</EncodingType>", "<Delimiter>+</Delimiter>", "<Key>100%25</Key>", "<Key>%01%1F</Key>", "<Key>%2B</Key>", "<Prefix>a+</Prefix>", "<Key>%C3%A4</Key>")
 	a = r.must("GET", "/list?list-type=2", "")
-	a.contains(t, "<Key>&#x1;&#x1F;</Key>", "<Key>&#xD;&#xA;&#x9;</Key>", "<Key>&lt;&amp;&gt;&#34;&#39;</Key>", "<Key>&#xFFFF;</Key>")
+	a.contains(t, "<Key>&#x1;&#x1f;</Key>", "<Key>&#xd;&#xa;&#x9;</Key>", "<Key>&lt;&amp;&gt;&quot;&#x27;</Key>", "<Key>&#xffff;</Key>")
 	if strings.Contains(a.body, "EncodingType") {
 		t.Error(a.body)
 	}

@@ -75,7 +75,7 @@ func (x *exchange) getRetention() (*answer, error) {
 		return nil, err
 	}
 	if v.Lock.Mode == "" {
-		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
+		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration.")
 	}
 	return document(tree("Retention", leaf("Mode", v.Lock.Mode), leaf("RetainUntilDate", lockDate(v.Lock.Until)))), nil
 }
@@ -83,14 +83,15 @@ func (x *exchange) getRetention() (*answer, error) {
 // lockable returns the version that the request names, in a bucket with object
 // lock.
 func (x *exchange) lockable() (localstore.Version, error) {
-	b, err := x.store.Bucket(x.bucket)
+	v, err := x.store.Stat(x.lockRef())
 	if err != nil {
-		return localstore.Version{}, err
+		return v, err
 	}
-	if !b.Lock {
-		return localstore.Version{}, invalidRequest("Bucket is missing Object Lock Configuration")
+	b, err := x.store.Bucket(x.bucket)
+	if err == nil && !b.Lock {
+		err = invalidRequest("Bucket is missing Object Lock Configuration")
 	}
-	return x.store.Stat(x.lockRef())
+	return v, err
 }
 
 // lockRef is ref, in which an empty version ID is the current version, as clients
@@ -108,11 +109,8 @@ func (x *exchange) putRetention() (*answer, error) {
 	if err := x.readDocument("Retention", &doc); err != nil {
 		return nil, err
 	}
-	v, err := x.lockable()
-	if err != nil {
-		return nil, err
-	}
 	var until time.Time
+	var err error
 	switch {
 	case doc.Mode == "" && doc.RetainUntilDate == "": // removes it
 	case doc.Mode != "GOVERNANCE" && doc.Mode != "COMPLIANCE" || doc.RetainUntilDate == "":
@@ -122,7 +120,8 @@ func (x *exchange) putRetention() (*answer, error) {
 			return nil, err
 		}
 	}
-	if v, err = x.store.SetRetention(x.lockRef(), doc.Mode, until, x.bypass()); err != nil {
+	v, err := x.store.SetRetention(x.lockRef(), doc.Mode, until, x.bypass())
+	if err != nil {
 		return nil, err
 	}
 	return about(http.StatusOK, v), nil
@@ -134,7 +133,7 @@ func (x *exchange) getLegalHold() (*answer, error) {
 		return nil, err
 	}
 	if !v.Lock.HoldSet {
-		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration")
+		return nil, refuse(localstore.NoSuchObjectLock, "The specified object does not have a ObjectLock configuration.")
 	}
 	return document(tree("LegalHold", leaf("Status", holdStatus(v.Lock)))), nil
 }
@@ -150,9 +149,6 @@ func (x *exchange) putLegalHold() (*answer, error) {
 	}
 	if doc.Status != "ON" && doc.Status != "OFF" {
 		return nil, malformed()
-	}
-	if _, err := x.lockable(); err != nil {
-		return nil, err
 	}
 	v, err := x.store.SetLegalHold(x.lockRef(), doc.Status == "ON")
 	if err != nil {
@@ -176,7 +172,7 @@ func (x *exchange) getLockConfiguration() (*answer, error) {
 		return nil, err
 	}
 	if !b.Lock {
-		return nil, refuse(localstore.NoSuchLockConfig, "Object Lock configuration does not exist for this bucket").with("BucketName", x.bucket)
+		return nil, refuse(localstore.NoSuchLockConfig, "Object Lock configuration does not exist for this bucket.").with("BucketName", x.bucket)
 	}
 	r := b.Retention
 	return document(tree("ObjectLockConfiguration", leaf("ObjectLockEnabled", "Enabled"),

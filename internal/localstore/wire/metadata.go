@@ -165,6 +165,14 @@ func setUnlessEmpty(h http.Header, name, value string) {
 	}
 }
 
+// setNewVersion names the version that a write made. S3 does not name the null
+// version there.
+func setNewVersion(h http.Header, v localstore.Version) {
+	if v.ID != localstore.NullVersion {
+		setVersion(h, v)
+	}
+}
+
 // about returns an answer without a body that names a version.
 func about(status int, v localstore.Version) *answer {
 	a := empty(status)
@@ -174,7 +182,8 @@ func about(status int, v localstore.Version) *answer {
 
 // written returns the answer to a write that made version v.
 func written(v localstore.Version) *answer {
-	a := about(http.StatusOK, v)
+	a := empty(http.StatusOK)
+	setNewVersion(a.header, v)
 	a.header["Etag"] = []string{quoted(v.ETag)}
 	setChecksum(a.header, v.Checksum)
 	return a

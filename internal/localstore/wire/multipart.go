@@ -120,7 +120,7 @@ func (x *exchange) completeUpload() (*answer, error) {
 	a := document(tree("CompleteMultipartUploadResult",
 		leaf("Location", (&url.URL{Scheme: "http", Host: cmp.Or(x.r.Host, x.r.URL.Host), Path: "/" + x.bucket + "/" + x.key}).String()),
 		leaf("Bucket", x.bucket), leaf("Key", x.key), leaf("ETag", quoted(v.ETag)), checksumNode(v.Checksum), optional("ChecksumType", v.Checksum.Type)))
-	setVersion(a.header, v)
+	setNewVersion(a.header, v)
 	return a, nil
 }
 

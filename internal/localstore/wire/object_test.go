@@ -97,6 +97,8 @@ func TestRanges(t *testing.T) {
 		{"bytes=0-1,3-4", "0123456789", "", 200},
 		{"bytes=4-2", "0123456789", "", 200},
 		{"bytes=-", "0123456789", "", 200},
+		{"bytes= -3", "0123456789", "", 200},
+		{"bytes=0 -3", "0123456789", "", 200},
 		{"bytes=+1-2", "0123456789", "", 200},
 		{"bytes=a-b", "0123456789", "", 200},
 		{"items=0-1", "0123456789", "", 200},
@@ -115,6 +117,10 @@ func TestRanges(t *testing.T) {
 		a.headers(t, "Content-Range", "bytes */10")
 	}
 	r.refused(416, "InvalidRange", "GET", "/things/empty", "", "Range", "bytes=0-")
+	r.refused(416, "InvalidRange", "GET", "/things/empty", "", "Range", "bytes=-0")
+	if a := r.must("GET", "/things/empty", "", "Range", "bytes=-1"); a.status != 200 {
+		t.Errorf("the last byte of none: %d", a.status)
+	}
 	r.must("GET", "/things/k", "", "Range", "bytes=0-9", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-Type", "FULL_OBJECT")
 	r.must("GET", "/things/k", "", "Range", "bytes=0-8", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-Type", "", "X-Amz-Checksum-Crc64nvme", "")
 }
@@ -282,6 +288,7 @@ func TestHeadersThatAreRefused(t *testing.T) {
 		{[]string{"Content-Md5", "x"}, 400, "InvalidDigest"},
 		{[]string{"X-Amz-Content-Sha256", "x"}, 400, "InvalidArgument"},
 		{[]string{"X-Amz-Checksum-Crc32", "x"}, 400, "InvalidRequest"},
+		{[]string{"X-Amz-Checksum-Crc32", ""}, 400, "InvalidRequest"},
 		{[]string{"X-Amz-Trailer", "x-amz-checksum-crc32"}, 400, "InvalidRequest"},
 	} {
 		r.refused(c.status, c.code, "PUT", "/things/k", "new", c.header...)

@@ -22,6 +22,8 @@ func (x *exchange) readRange(v localstore.Version) (*localstore.Range, error) {
 		return nil, nil
 	}
 	switch {
+	case first < 0 && last > 0 && v.Size == 0: // the last bytes of none
+		return nil, nil
 	case first < 0: // the last bytes
 		first, last = max(v.Size-last, 0), v.Size-1
 	case last < 0 || last >= v.Size:
@@ -53,10 +55,10 @@ func (x *exchange) ifRange(v localstore.Version) bool {
 // for the last bytes, and last then their number.
 func parseRange(value string) (first, last int64, ok bool) {
 	unit, spec, _ := strings.Cut(value, "=")
-	if !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
+	if !strings.EqualFold(unit, "bytes") {
 		return 0, 0, false
 	}
-	from, to, found := strings.Cut(strings.TrimSpace(spec), "-")
+	from, to, found := strings.Cut(spec, "-")
 	if !found || from == "" && to == "" {
 		return 0, 0, false
 	}

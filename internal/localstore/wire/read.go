@@ -18,7 +18,11 @@ func (x *exchange) getObject() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.r.Method == http.MethodHead && !x.has("partNumber") {
+	if x.has("partNumber") {
+		if err := x.checkPart(); err != nil {
+			return nil, err
+		}
+	} else if x.r.Method == http.MethodHead {
 		v, err := x.store.Stat(ref)
 		if err != nil {
 			return nil, err
@@ -58,6 +62,9 @@ func (x *exchange) found(v localstore.Version, o *localstore.Object) (*answer, l
 		var part localstore.Part
 		if part, err = x.findPart(o); err == nil {
 			r, checksum = &localstore.Range{Offset: part.Offset, Length: part.Size}, part.Checksum
+			if v.Parts > 0 && checksum.Type == localstore.FullObject {
+				checksum = localstore.Checksum{} // S3 shows those of parts only where the whole is made of them
+			}
 			if v.Parts > 0 {
 				h["X-Amz-Mp-Parts-Count"] = []string{strconv.Itoa(v.Parts)}
 			}
@@ -100,18 +107,26 @@ func (x *exchange) writeValidators(h http.Header, v localstore.Version) {
 	setVersion(h, v)
 }
 
+// checkPart refuses a part number before its object is looked for.
+func (x *exchange) checkPart() error {
+	if _, err := x.partNumber(); err != nil {
+		return err
+	}
+	if x.header.Get("Range") != "" {
+		return invalidRequest("Cannot specify both Range header and partNumber query parameter")
+	}
+	return nil
+}
+
 // findPart returns the part of the object that the query names.
 func (x *exchange) findPart(o *localstore.Object) (localstore.Part, error) {
 	n, err := x.partNumber()
 	if err != nil {
 		return localstore.Part{}, err
 	}
-	if x.header.Get("Range") != "" {
-		return localstore.Part{}, invalidRequest("Cannot specify both Range header and partNumber query parameter")
-	}
 	part, err := o.Part(n)
 	if localstore.CodeOf(err) == localstore.InvalidRange {
-		return part, refuse("InvalidPartNumber", "The requested partnumber is not satisfiable").
+		return part, refuse("InvalidPartNumber", "The requested partnumber is not satisfiable.").
 			with("ActualPartCount", strconv.Itoa(max(o.Version().Parts, 1))).with("PartNumberRequested", strconv.Itoa(n))
 	}
 	return part, err

@@ -21,6 +21,8 @@ type setting struct {
 	// read decodes and checks the request's document, and returns what is kept.
 	// nil: the store does not have it.
 	read func(*exchange) ([]byte, error)
+	// initial is the document of a bucket for which none was put.
+	initial []byte
 	// named is for settings of which a bucket has several, by their id.
 	named bool
 }
@@ -29,13 +31,14 @@ type setting struct {
 var settings = []setting{
 	{name: "cors", absent: "NoSuchCORSConfiguration", message: "The CORS configuration does not exist", read: (*exchange).readCORS},
 	{name: "lifecycle", absent: "NoSuchLifecycleConfiguration", message: "The lifecycle configuration does not exist", read: (*exchange).readLifecycle},
-	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found", read: (*exchange).readOwnership},
+	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found.", read: (*exchange).readOwnership,
+		initial: ownershipXML("BucketOwnerEnforced")},
 	{name: "publicAccessBlock", absent: "NoSuchPublicAccessBlockConfiguration", message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
-	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist", read: (*exchange).readBucketTags},
+	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags},
 
 	{name: "encryption", absent: "ServerSideEncryptionConfigurationNotFoundError", message: "The server side encryption configuration was not found"},
-	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist"},
-	{name: "policyStatus", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist"},
+	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
+	{name: "policyStatus", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
 	{name: "replication", absent: "ReplicationConfigurationNotFoundError", message: "The replication configuration was not found"},
 	{name: "website", absent: "NoSuchWebsiteConfiguration", message: "The specified bucket does not have a website configuration"},
 	{name: "accelerate", root: "AccelerateConfiguration"},
@@ -76,13 +79,21 @@ func refused(what string) func(*exchange) (*answer, error) {
 	return func(*exchange) (*answer, error) { return nil, unknown("a bucket's " + what) }
 }
 
+// removed is kept in place of a document that has an initial one.
+const removed = "removed"
+
 func (s setting) get(x *exchange) (*answer, error) {
 	doc, err := x.store.Setting(x.bucket, s.name)
 	switch {
 	case err != nil:
 		return nil, err
+	case string(doc) == removed:
 	case doc != nil:
 		return documentOf(doc), nil
+	case s.initial != nil:
+		return documentOf(s.initial), nil
+	}
+	switch {
 	case s.named && x.has("id"):
 		return nil, refuse("NoSuchConfiguration", "The specified configuration does not exist.")
 	case s.absent != "":
@@ -112,6 +123,8 @@ func (s setting) delete(x *exchange) (*answer, error) {
 		return nil, err
 	}
 	switch {
+	case s.initial != nil:
+		return empty(http.StatusNoContent), x.store.PutSetting(x.bucket, s.name, []byte(removed))
 	case s.read != nil:
 		return empty(http.StatusNoContent), x.store.PutSetting(x.bucket, s.name, nil)
 	case s.name == "policy" || s.name == "website":

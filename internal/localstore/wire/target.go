@@ -106,7 +106,7 @@ func (x *exchange) partNumber() (int, error) {
 	value := x.get("partNumber")
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > localstore.MaxParts {
-		return 0, invalidArgument("partNumber", value, "Part number must be an integer between 1 and 10000, inclusive")
+		return 0, invalidArgument("partNumber", value, "Part number must be an integer between 1 and 10000, inclusive.")
 	}
 	return n, nil
 }

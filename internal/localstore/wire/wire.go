@@ -123,6 +123,11 @@ func (x *exchange) serve() (*answer, error) {
 	if x.bucket != "" && !validBucketName(x.bucket) {
 		return nil, refuse(localstore.InvalidBucketName, "The specified bucket is not valid.").with("BucketName", x.bucket)
 	}
+	if x.bucket != "" && len(op.tells) > 0 { // whose documents would be refused first
+		if _, err := x.store.Bucket(x.bucket); err != nil {
+			return nil, err
+		}
+	}
 	return op.handle(x)
 }
 

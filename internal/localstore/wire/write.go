@@ -69,7 +69,7 @@ func (x *exchange) copyObject() (*answer, error) {
 		return nil, x.copyError(x.conditional(err))
 	}
 	a := document(tree("CopyObjectResult", leaf("LastModified", xmlDate(v.Modified)), leaf("ETag", quoted(v.ETag)), checksumNode(v.Checksum), optional("ChecksumType", v.Checksum.Type)))
-	setVersion(a.header, v)
+	setNewVersion(a.header, v)
 	setSourceVersion(a.header, from)
 	return a, nil
 }

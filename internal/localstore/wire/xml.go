@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -48,39 +47,65 @@ func marshal(root node) []byte {
 	return b.Bytes()
 }
 
-func (n node) write(b *bytes.Buffer) {
+func (n *node) write(b *bytes.Buffer) {
 	if n.name == "" {
 		return
 	}
-	b.WriteString("<" + n.name + n.attributes + ">")
+	n.begin(b)
+	n.end(b)
+}
+
+// begin writes all but the end of the element.
+func (n *node) begin(b *bytes.Buffer) {
+	b.WriteByte('<')
+	b.WriteString(n.name)
+	b.WriteString(n.attributes)
+	b.WriteByte('>')
 	escape(b, n.text)
-	for _, kid := range n.kids {
-		kid.write(b)
+	for i := range n.kids {
+		n.kids[i].write(b)
 	}
-	b.WriteString("</" + n.name + ">")
+}
+
+func (n *node) end(b *bytes.Buffer) {
+	b.WriteString("</")
+	b.WriteString(n.name)
+	b.WriteByte('>')
 }
 
 // escape writes text. Characters that XML 1.0 cannot hold become references, as S3
 // writes them in the keys of a listing: encoding/xml would replace them, and
 // another key would be listed.
 func escape(b *bytes.Buffer, s string) {
-	for s != "" {
-		i := strings.IndexFunc(s, beyondXML)
+	for {
+		i := strings.IndexFunc(s, special)
 		if i < 0 {
-			i = len(s)
+			b.WriteString(s)
+			return
 		}
-		_ = xml.EscapeText(b, []byte(s[:i])) // a Buffer takes everything
-		if s = s[i:]; s != "" {
-			r, size := utf8.DecodeRuneInString(s)
-			fmt.Fprintf(b, "&#x%X;", r)
-			s = s[size:]
+		b.WriteString(s[:i])
+		r, size := utf8.DecodeRuneInString(s[i:])
+		s = s[i+size:]
+		switch r {
+		case '&':
+			b.WriteString("&amp;")
+		case '<':
+			b.WriteString("&lt;")
+		case '>':
+			b.WriteString("&gt;")
+		case '"':
+			b.WriteString("&quot;")
+		case utf8.RuneError:
+			b.WriteRune(r)
+		default:
+			b.WriteString("&#x" + strconv.FormatInt(int64(r), 16) + ";")
 		}
 	}
 }
 
-// beyondXML reports a character outside of XML 1.0 (section 2.2).
-func beyondXML(r rune) bool {
-	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
+// special reports a character that cannot stand for itself.
+func special(r rune) bool {
+	return r < ' ' || r == '<' || r == '>' || r == '&' || r == '"' || r == '\'' || r >= 0xFFFD && r <= 0xFFFF
 }
 
 // document returns an answer with a document in S3's namespace.
