@@ -1,7 +1,6 @@
 package model
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -56,55 +55,83 @@ func TestMinIOFollowsTheRulesOfS3ButForNamedDepartures(t *testing.T) {
 	store := testbed.Open(t)
 	target := &Target{Name: "minio", Keys: PlainKeys, MinPart: 5 << 20, Departures: minioDepartures,
 		Client: newClient(store.Endpoint.String(), http.DefaultTransport, credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""))}
-	runPrograms(t, target, setting(t, programsVariable, 200))
+	runPrograms(t, func() (*Target, func()) { return target, func() {} }, setting(t, programsVariable, 200))
 }
 
-// runPrograms runs programs side by side, and shrinks and reports those that
+// batch is how many programs run on one store, so that what they leave behind
+// does not fill the disk.
+const batch = 500
+
+// suite runs programs and collects their failures.
+type suite struct {
+	t      *testing.T
+	seed   int
+	totals Totals
+	kinds  kinds
+	runs   atomic.Int64
+	failed atomic.Int64
+	left   atomic.Int64 // failures that are still to be shrunk and printed
+}
+
+// runPrograms runs programs on stores that open returns, and reports those that
 // fail.
-func runPrograms(t *testing.T, target *Target, programs int) {
-	seed := setting(t, seedVariable, 1)
-	left := atomic.Int64{}
-	left.Store(int64(setting(t, failuresVariable, 3)))
-	began, totals := time.Now(), &Totals{}
-	var next, runs, failed atomic.Int64
-	var wg sync.WaitGroup
-	run := func(p Program) *Failure {
-		return Run(t.Context(), target, p, fmt.Sprintf("m%d-%d-", os.Getpid(), runs.Add(1)), totals)
-	}
-	kinds := &kinds{count: map[string]int{}}
+func runPrograms(t *testing.T, open func() (target *Target, done func()), programs int) {
+	s := &suite{t: t, seed: setting(t, seedVariable, 1), kinds: kinds{count: map[string]int{}}}
+	s.left.Store(int64(setting(t, failuresVariable, 3)))
+	began, name, departures := time.Now(), "", []Departure(nil)
 	stop := make(chan struct{})
-	go report(t.Context(), stop, target, totals, programs)
+	go s.progress(stop, programs)
+	for first := 0; first < programs; first += batch {
+		target, done := open()
+		name, departures = target.Name, target.Departures
+		s.batch(target, first, min(batch, programs-first))
+		done()
+	}
+	close(stop)
+	t.Logf("%s: %d programs from seed %d in %v: %d steps, %d not sent, %d checks at the end, %d programs failed", name, programs, s.seed,
+		time.Since(began).Round(time.Millisecond), s.totals.Steps.Load(), s.totals.Skipped.Load(), s.totals.Checks.Load(), s.failed.Load())
+	for i, d := range departures {
+		t.Logf("  %6d × %s: %s", s.totals.Departed[i].Load(), d.Name, d.Reason)
+	}
+	for _, kind := range sortedKeys(s.kinds.count) {
+		t.Errorf("  %d programs failed by %s", s.kinds.count[kind], kind)
+	}
+}
+
+// batch runs programs side by side, one after the other if they set the clock.
+func (s *suite) batch(target *Target, first, programs int) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
 	workers := 4 * runtime.GOMAXPROCS(0)
 	if target.Wait != nil {
 		workers = 1
 	}
 	for range workers {
 		wg.Go(func() {
-			for n := next.Add(1) - 1; n < int64(programs); n = next.Add(1) - 1 {
-				p := Generate(target, uint64(seed)+uint64(n))
-				f := run(p)
-				if f == nil {
-					continue
-				}
-				failed.Add(1)
-				if kinds.add(f.Kind()) > 1 || left.Add(-1) < 0 {
-					continue
-				}
-				q, f := Shrink(p, f, run)
-				t.Errorf("seed %d, %d of %d steps:\n%s%s", p.Seed, len(q.Steps), len(p.Steps), q, f)
+			for n := int(next.Add(1)) - 1; n < programs; n = int(next.Add(1)) - 1 {
+				s.program(target, Generate(target, uint64(s.seed+first+n)))
 			}
 		})
 	}
 	wg.Wait()
-	close(stop)
-	t.Logf("%s: %d programs from seed %d in %v: %d steps, %d not sent, %d checks at the end, %d programs failed", target.Name, programs, seed,
-		time.Since(began).Round(time.Millisecond), totals.Steps.Load(), totals.Skipped.Load(), totals.Checks.Load(), failed.Load())
-	for i, d := range target.Departures {
-		t.Logf("  %6d × %s: %s", totals.Departed[i].Load(), d.Name, d.Reason)
+}
+
+// program runs a program. If it fails it is shrunk, unless one that failed in the
+// same way was.
+func (s *suite) program(target *Target, p Program) {
+	run := func(p Program) *Failure {
+		return Run(s.t.Context(), target, p, fmt.Sprintf("m%d-%d-", os.Getpid(), s.runs.Add(1)), &s.totals)
 	}
-	for _, kind := range sortedKeys(kinds.count) {
-		t.Errorf("  %d programs failed by %s", kinds.count[kind], kind)
+	f := run(p)
+	if f == nil {
+		return
 	}
+	s.failed.Add(1)
+	if s.kinds.add(f.Kind()) > 1 || s.left.Add(-1) < 0 {
+		return
+	}
+	q, f := Shrink(p, f, run)
+	s.t.Errorf("seed %d, %d of %d steps:\n%s%s", p.Seed, len(q.Steps), len(p.Steps), q, f)
 }
 
 // kinds counts failures by their kind.
@@ -120,18 +147,16 @@ func (k *kinds) add(kind string) int {
 	return k.count[kind]
 }
 
-// report prints the progress until stop is closed.
-func report(ctx context.Context, stop chan struct{}, target *Target, totals *Totals, programs int) {
+// progress prints what was done until stop is closed.
+func (s *suite) progress(stop chan struct{}, programs int) {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
 			return
-		case <-ctx.Done():
-			return
 		case <-tick.C:
-			fmt.Printf("%s: %d of %d programs, %d steps, %d checks\n", target.Name, totals.Programs.Load(), programs, totals.Steps.Load(), totals.Checks.Load())
+			fmt.Printf("%d runs of %d programs, %d steps, %d checks\n", s.totals.Programs.Load(), programs, s.totals.Steps.Load(), s.totals.Checks.Load())
 		}
 	}
 }
