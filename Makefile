@@ -1,12 +1,16 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-faults test-faults-short test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-faults test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
 MINIO   := .cache/minio
 # Long suites print what they do; a stuck one ends by itself.
 TIMEOUT ?= 15m
+# Random programs: how many test-model runs, and the seed of the first. CI runs
+# a part of them, about 30 s.
+PROGRAMS ?= 20000
+SEED     ?= 1
 # The packages whose tests talk to a store.
 STORE_TESTS := ./api/... ./cmd/... ./internal/testbed/... ./verify/...
 
@@ -31,6 +35,15 @@ test-clients: build minio ## real S3 clients directly and through the gateway, o
 	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
 	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient|Tus|Uppy' ./cmd/s3gateway
 	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
+
+test-model: ## random programs against a model of S3's rules on the embedded store (PROGRAMS=n SEED=n)
+	S3GATEWAY_MODEL_PROGRAMS=$(PROGRAMS) S3GATEWAY_MODEL_SEED=$(SEED) \
+	$(GO) test -count=1 -v -timeout 2h -run 'EmbeddedStore|Programs' ./tests/model
+
+test-model-minio: minio ## the same programs on MinIO, with the departures that are known
+	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
+	S3GATEWAY_MODEL_PROGRAMS=$(PROGRAMS) S3GATEWAY_MODEL_SEED=$(SEED) \
+	$(GO) test -count=1 -v -timeout 2h -run 'MinIO' ./tests/model
 
 test-large: build ## a file of 5 GiB by each way of the upload API, with peak memory (needs 16 GB of disk)
 	@tests/large/run.py --gateway $(BIN)
@@ -73,6 +86,12 @@ check: ## format, vet, staticcheck, known vulnerabilities
 fuzz: ## a minute of each fuzz target
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	  echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg || exit 1; done; done
+
+bench-store: build minio ## the embedded store against MinIO on the same disk: ratios in one run (three minutes)
+	$(GO) run ./bench/store --gateway $(BIN) --minio $(MINIO)
+
+measure-store: ## a million keys in the embedded store: listings, starts, PUT after mass deletes (ten minutes)
+	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout 1h -run TestMillion ./internal/localstore
 
 bench: ## the benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./signer ./policy ./cache ./proxy
