@@ -26,11 +26,15 @@ const expectContinueFrom = 1 << 20
 type Client struct {
 	Endpoint
 	// Guard, set before the first request, has all requests pass it.
-	Guard     Guard
+	Guard Guard
+	// Locks, set before the first request, keep conditional changes apart from
+	// writes. All clients of one store need the same; New sets a client's own.
+	Locks     KeyLocks
 	transport *http.Transport
 	plain     http.RoundTripper
 	patient   *http.Transport // waits long for an answer
 	regions   *regions
+	tried     tried
 	log       zerolog.Logger
 	now       func() time.Time
 	s3        *s3.Client
@@ -39,7 +43,7 @@ type Client struct {
 // New makes a client; nothing is dialled before the first request.
 func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 	transport := newTransport(e)
-	c := &Client{Endpoint: e, transport: transport, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
+	c := &Client{Endpoint: e, Locks: NewKeyLocks(), transport: transport, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
 	wire := c.over(transport)
 	c.plain = wire
 	c.patient.ResponseHeaderTimeout = patientTimeout

@@ -32,6 +32,18 @@ type Endpoint struct {
 	// (STREAMING-UNSIGNED-PAYLOAD-TRAILER). Without it the gateway checks the
 	// trailer and sends the plain body.
 	Trailers bool
+	// ConditionalWrites is true when the backend is known to enforce If-Match and
+	// If-None-Match on PutObject and CompleteMultipartUpload. Without it that is
+	// tried out (Client.EnforcesWrites), and such a request is refused where it
+	// does not: nothing else can decide at the moment of the write.
+	ConditionalWrites bool
+	// ConditionalCopies is true when it enforces them on CopyObject, and
+	// ConditionalDeletes when it enforces If-Match on DeleteObject. Without them
+	// the gateway compares under a lock of the key (KeyLocks).
+	ConditionalCopies, ConditionalDeletes bool
+	// IfRange is true when the backend honours If-Range. Without it the gateway
+	// resolves the condition before it asks for the range.
+	IfRange bool
 	// KeepsFraming is true when the backend stores the aws-chunked token of
 	// Content-Encoding with the object, so that it is not told of it; it knows
 	// the framing by the payload hash.
@@ -56,6 +68,21 @@ func AWSEndpoint(region string) *url.URL {
 		suffix = "amazonaws.com.cn"
 	}
 	return &url.URL{Scheme: "https", Host: "s3." + region + "." + suffix}
+}
+
+// Know sets the properties of a backend that follow from its address. Those of
+// any other are left as they are: what is not known to be enforced is enforced by
+// the gateway, or tried out.
+func (e *Endpoint) Know() {
+	if e.aws() {
+		e.ConditionalWrites, e.ConditionalCopies, e.ConditionalDeletes = true, true, true
+	}
+}
+
+// aws reports an endpoint of AWS.
+func (e *Endpoint) aws() bool {
+	host := e.URL.Hostname()
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
 
 // target gives host and path of a bucket and key in this endpoint's style.

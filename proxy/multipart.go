@@ -74,6 +74,9 @@ func (d *Door) completeMultipartUpload(x *exchange) error {
 			return err
 		}
 	}
+	if err := d.pinWrite(x); err != nil {
+		return err
+	}
 	complete.Xmlns = xmlns
 	return d.forwardLate(x, rewritten(x, complete))
 }

@@ -272,7 +272,7 @@ func (a *app) startStore(ctx context.Context, cfg *config.Config, log zerolog.Lo
 	own := a.store.Credentials()
 	return backend.Endpoint{
 		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: a.store.Socket(),
-		Region: a.store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true,
+		Region: a.store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true, ConditionalWrites: true,
 		Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
 	}, nil
 }
@@ -286,6 +286,7 @@ func (a *app) realEndpoint(ctx context.Context, cfg *config.Config, _ zerolog.Lo
 	if e.URL == nil {
 		e.URL = backend.AWSEndpoint(cfg.Region)
 	}
+	e.Know()
 	if cfg.S3CAFile != "" {
 		if e.CAs, err = (listen.File{Setting: "S3_CA_FILE", Path: cfg.S3CAFile}).Pool(); err != nil {
 			return e, &exitError{code: exitSettings, err: err}
