@@ -310,3 +310,81 @@ func TestAnEmptyValueOfATellingParameterIsRefused(t *testing.T) {
 		t.Error("the object was deleted")
 	}
 }
+
+// A conditional delete on one replica keeps writes on the others waiting. While
+// Redis is away, such a delete is refused and nothing else is.
+func TestAConditionalDeleteHoldsAcrossReplicas(t *testing.T) {
+	all, redis := newReplicas(t, 2)
+	for round := range 40 {
+		key := "key" + strconv.Itoa(round)
+		etag := do(t, all[0].signedPut(key, []byte("seed"))).header.Get("ETag")
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		var put answer
+		var deleted error
+		write := all[0].signedPut(key, []byte("new"))
+		wg.Go(func() { <-start; put = do(t, write) })
+		wg.Go(func() {
+			<-start
+			_, deleted = all[1].s3().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &all[1].bucket, Key: &key, IfMatch: &etag})
+		})
+		close(start)
+		wg.Wait()
+		if s := statusOf(deleted); put.status != 200 || s != 200 && s != 412 && s != 409 {
+			t.Fatalf("write %d %s, delete %v", put.status, put.body, deleted)
+		}
+		if got := all[0].signed("GET", key); got.status != 200 || string(got.body) != "new" {
+			t.Fatalf("round %d: the acknowledged write is gone: %d %s; the delete said %d", round, got.status, got.body, statusOf(deleted))
+		}
+	}
+	etag := do(t, all[0].signedPut("kept", []byte("seed"))).header.Get("ETag")
+	redis.Stop()
+	a := doConditionalDelete(t, all[0], "kept", etag)
+	a.isS3Error(t, 503, "ServiceUnavailable")
+	if !strings.Contains(string(a.body), "Redis") || a.header.Get("Retry-After") == "" {
+		t.Errorf("%s %v", a.body, a.header)
+	}
+	if got := do(t, all[0].signedPut("kept", []byte("new"))); got.status != 200 {
+		t.Errorf("a write while Redis is away: %d", got.status)
+	}
+	if got := all[0].signed("DELETE", "kept"); got.status != 204 {
+		t.Errorf("a plain delete while Redis is away: %d", got.status)
+	}
+}
+
+func doConditionalDelete(t *testing.T, w *world, key, etag string) answer {
+	t.Helper()
+	r := newRequest(t, "DELETE", w.url+"/"+w.bucket+"/"+key, nil, "If-Match", etag)
+	sign(t, r, hexSHA256(nil), testSecret, time.Now())
+	return do(t, r)
+}
+
+// The upload API has conditions on downloads and on changes of a file; elsewhere
+// one is refused and nothing is done.
+func TestTheUploadAPIPassesOverNoCondition(t *testing.T) {
+	w := newWorld(t, open...)
+	w.plant(copySource, "image/png", png(100))
+	for _, c := range []struct{ method, path, header, value string }{
+		{"PUT", "direct?filename=a.png", "If-None-Match", "*"},
+		{"PUT", "direct?filename=a.png", "If-Match", `"x"`},
+		{"POST", "presigned", "If-None-Match", "*"},
+		{"POST", "delete", "If-Match", `"x"`},
+		{"POST", "copy", "If-Unmodified-Since", longAgo},
+		{"DELETE", copySource, "If-Unmodified-Since", longAgo},
+		{"DELETE", copySource, "If-None-Match", "*"},
+		{"PATCH", "metadata/" + copySource, "If-Unmodified-Since", longAgo},
+	} {
+		a := do(t, newRequest(t, c.method, w.rest(c.path), strings.NewReader(`{}`), c.header, c.value, "Content-Type", "application/json"))
+		a.isProblem(t, http.StatusNotImplemented, c.header)
+	}
+	w.unchanged()
+	for _, c := range []struct{ method, path, body string }{
+		{"DELETE", copySource, ""},
+		{"PATCH", "metadata/" + copySource, `{"tags":{"a":"b"}}`},
+		{"POST", "copy", `{"file_id":"` + copySource + `","move":true}`},
+	} {
+		a := do(t, newRequest(t, c.method, w.rest(c.path), strings.NewReader(c.body), "If-Match", `"0123456789abcdef0123456789abcdef"`, "Content-Type", "application/json"))
+		a.isProblem(t, http.StatusPreconditionFailed, "")
+	}
+	w.unchanged()
+}
