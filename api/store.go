@@ -39,7 +39,6 @@ type Store struct {
 	// Log takes what no client is told: an upload that could not be aborted.
 	Log zerolog.Logger
 
-	probed
 	counts tagCounts
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// probeKeys is where conditional writes are tried out.
-	probeKeys = gateway.ReservedPrefix + "probe/"
+	// ProbeKeys is where conditional writes are tried out. What a probe could not
+	// delete stays below it.
+	ProbeKeys = gateway.ReservedPrefix + "probe/"
 	// probeCleanup bounds the removal of what a probe wrote.
 	probeCleanup = 30 * time.Second
 )
@@ -48,7 +49,7 @@ func (c *Client) EnforcesWrites(ctx context.Context, bucket string) (bool, error
 // tryWrites makes an object under conditions that hold, then under ones that do
 // not.
 func (c *Client) tryWrites(ctx context.Context, bucket string) (enforced bool, err error) {
-	key := probeKeys + strings.ToLower(rand.Text())
+	key := ProbeKeys + strings.ToLower(rand.Text())
 	status, version, err := c.putProbe(ctx, bucket, key, "If-None-Match", "*")
 	if err != nil || status >= http.StatusMultipleChoices {
 		return false, err
