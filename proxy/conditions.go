@@ -229,9 +229,19 @@ func (d *Door) resolve(x *exchange) (pinned bool, err error) {
 		x.w.Header().Del("Content-Length")
 		return false, errNotModified
 	}
-	if condition != "" && !precondition.RangeHolds(condition, now.State, d.Verifier.Now()) {
+	if condition != "" && !precondition.RangeHolds(condition, now.State, d.answeredAt(now.Header)) {
 		x.out.Del("Range")
 	}
 	x.out.Set("If-Match", now.ETag)
 	return true, nil
+}
+
+// answeredAt returns when the backend answered by its own clock, which its dates
+// of changes are of too.
+func (d *Door) answeredAt(h http.Header) time.Time {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return d.Verifier.Now()
+	}
+	return at
 }
