@@ -52,7 +52,7 @@ func (s *Store) putStream(ctx context.Context, key string, body io.Reader, o Put
 	defer f.Close()
 	resp, err := s.Client.Do(ctx, backend.Request{
 		Method: http.MethodPut, Bucket: s.Bucket, Key: key, Header: header,
-		Body: f, Length: f.length(), PayloadHash: signer.StreamingUnsignedTrailer,
+		Body: f, Length: f.length(), PayloadHash: signer.StreamingUnsignedTrailer, Proven: true,
 	})
 	if resp != nil {
 		defer resp.Body.Close()

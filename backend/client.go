@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,9 +36,11 @@ type Client struct {
 	patient   *http.Transport // waits long for an answer
 	regions   *regions
 	tried     tried
-	log       zerolog.Logger
-	now       func() time.Time
-	s3        *s3.Client
+	// mismatches counts answers whose bytes were not those of their checksum.
+	mismatches atomic.Int64
+	log        zerolog.Logger
+	now        func() time.Time
+	s3         *s3.Client
 }
 
 // New makes a client; nothing is dialled before the first request.
@@ -103,6 +106,9 @@ type Request struct {
 	// signer.UnsignedPayload or a STREAMING literal. Empty means
 	// UnsignedPayload with a body, and the hash of nothing without one.
 	PayloadHash string
+	// Proven says that the gateway has verified the body or made its proof: a
+	// backend that finds other bytes got them changed.
+	Proven bool
 	// Patient waits an hour for the answer to begin instead of five minutes: a
 	// store that joins parts or copies may be silent for long.
 	Patient bool
@@ -120,6 +126,10 @@ type Request struct {
 func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	if req.Header == nil {
 		req.Header = http.Header{}
+	}
+	whole, asked := readsWhole(req), req.Header.Get(checksumMode) != ""
+	if whole {
+		req.Header.Set(checksumMode, "ENABLED")
 	}
 	body, hash, err := openBody(&req)
 	if err != nil {
@@ -144,6 +154,12 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 		return nil, unreachable(err)
 	}
 	body.settle()
+	if err := asChanged(req, resp); err != nil {
+		return nil, err
+	}
+	if whole {
+		c.checkRead(resp, req.Key, asked)
+	}
 	return resp, nil
 }
 

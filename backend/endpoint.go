@@ -32,6 +32,10 @@ type Endpoint struct {
 	// (STREAMING-UNSIGNED-PAYLOAD-TRAILER). Without it the gateway checks the
 	// trailer and sends the plain body.
 	Trailers bool
+	// SignedChunks is true when the backend takes bodies in signed chunks
+	// (STREAMING-AWS4-HMAC-SHA256-PAYLOAD), which prove bytes that nothing else
+	// proves. Without it they travel unproven.
+	SignedChunks bool
 	// ConditionalWrites is true when the backend is known to enforce If-Match and
 	// If-None-Match on PutObject and CompleteMultipartUpload. Without it that is
 	// tried out (Client.EnforcesWrites), and such a request is refused where it
@@ -74,6 +78,8 @@ func AWSEndpoint(region string) *url.URL {
 // any other are left as they are: what is not known to be enforced is enforced by
 // the gateway, or tried out.
 func (e *Endpoint) Know() {
+	// Google's XML API has no chunks, and is reached by TLS.
+	e.SignedChunks = e.URL.Hostname() != "storage.googleapis.com"
 	if e.aws() {
 		e.ConditionalWrites, e.ConditionalCopies, e.ConditionalDeletes = true, true, true
 	}

@@ -80,6 +80,15 @@ func ReadError(resp *http.Response) *gateway.Error {
 	return e
 }
 
+// codeOf returns the code of an error document, "" for anything else.
+func codeOf(raw []byte) string {
+	var d document
+	if xml.Unmarshal(raw, &d) != nil {
+		return ""
+	}
+	return d.Code
+}
+
 // shownDetails are the further elements of an error document that tell a client
 // about its own request. Every other one (keys, hosts, signatures, request ids)
 // is about the gateway's request to the backend.

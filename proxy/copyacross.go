@@ -164,7 +164,8 @@ func (d *Door) storeCopy(x *exchange, part int, length int64, body io.ReadCloser
 			delete(req.Header, name)
 		}
 	}
-	req.Body, req.Length, req.Patient = body, length, true
+	req.Body, req.Length, req.PayloadHash, req.Patient = body, length, signer.UnsignedPayload, true
+	x.prove(&req)
 	end, known := d.beginChange(x), false
 	defer func() { end(known) }()
 	late := &lateAnswer{x: x, status: http.StatusOK}

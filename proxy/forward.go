@@ -202,6 +202,7 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBufferSize);
 func (d *Door) upload(x *exchange, body *signer.Body, admitted io.Reader) error {
 	req := x.request()
 	req.Body, req.Length, req.PayloadHash = readCloser{admitted, body}, body.Length(), body.PayloadHash()
+	req.Proven = body.TrailerName() != ""
 	switch {
 	case body.TrailerName() != "" && body.Length() == 0:
 		// Nothing to frame: the end is here, and what it proved fits a header.
@@ -212,13 +213,12 @@ func (d *Door) upload(x *exchange, body *signer.Body, admitted io.Reader) error 
 	case body.TrailerName() != "" && x.at.Backend.Trailers:
 		req.Body, req.Length = signer.FrameTrailer(admitted, body)
 		req.PayloadHash = signer.StreamingUnsignedTrailer
-		req.Header.Set("X-Amz-Trailer", body.TrailerName())
-		req.Header.Set("X-Amz-Decoded-Content-Length", decimal(body.Length()))
-		if !x.at.Backend.KeepsFraming {
-			addEncoding(req.Header, "aws-chunked")
+		x.frame(&req, body.TrailerName(), body.Length())
+	default:
+		if body.TrailerName() != "" {
+			req.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
 		}
-	case body.TrailerName() != "":
-		req.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
+		x.prove(&req)
 	}
 	resp, err := d.sendChange(x, req)
 	if cause := body.Err(); cause != nil {
@@ -232,6 +232,7 @@ func (d *Door) upload(x *exchange, body *signer.Body, admitted io.Reader) error 
 		return err
 	}
 	defer resp.Body.Close()
+	x.dropProof(req, resp.Header)
 	return d.stream(x, resp)
 }
 

@@ -122,7 +122,7 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
 	a := &app{patience: redisPatience, client: backend.New(backend.Endpoint{
 		Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true,
-		Trailers: true, KeepsFraming: store.Name == "embedded", FileKeys: store.Name == "embedded",
+		Trailers: true, SignedChunks: true, KeepsFraming: store.Name == "embedded", FileKeys: store.Name == "embedded",
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
 	}, log, time.Now)}
 	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {

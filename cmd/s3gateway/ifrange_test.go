@@ -21,8 +21,10 @@ func TestAResumedDownloadMixesNoTwoFiles(t *testing.T) {
 			sign(t, r, hexSHA256(nil), testSecret, time.Now())
 			return do(t, r)
 		},
-		"link":       func(headers ...string) answer { return do(t, newRequest(t, "GET", link, nil, headers...)) },
-		"upload API": func(headers ...string) answer { return do(t, newRequest(t, "GET", w.rest("download/"+copySource), nil, headers...)) },
+		"link": func(headers ...string) answer { return do(t, newRequest(t, "GET", link, nil, headers...)) },
+		"upload API": func(headers ...string) answer {
+			return do(t, newRequest(t, "GET", w.rest("download/"+copySource), nil, headers...))
+		},
 		"upload API, two ranges": func(headers ...string) answer {
 			for i, h := range headers {
 				if h == "bytes=11-" {

@@ -273,7 +273,8 @@ func (a *app) startStore(ctx context.Context, cfg *config.Config, log zerolog.Lo
 	return backend.Endpoint{
 		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: a.store.Socket(),
 		Region: a.store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true, ConditionalWrites: true,
-		Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
+		SignedChunks: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
 	}, nil
 }
 
