@@ -38,7 +38,21 @@ func (a *app) guardBackends() {
 	for _, c := range a.further {
 		c.Guard, c.Locks = a.quotas.Guard(c), locks
 	}
-	a.counted.registry.MustRegister(quotaMetrics{a.quotas})
+	a.counted.registry.MustRegister(quotaMetrics{a.quotas}, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "s3gateway", Name: "read_mismatches_total", Help: "Answers of backends that were cut, because their bytes differ from the object's checksum.",
+	}, a.mismatches))
+}
+
+// mismatches counts those of all backends.
+func (a *app) mismatches() float64 {
+	total := int64(0)
+	if a.client != nil {
+		total = a.client.Mismatches()
+	}
+	for _, c := range a.further {
+		total += c.Mismatches()
+	}
+	return float64(total)
 }
 
 // underQuotas holds each request to the quotas that were in force when it began.
