@@ -117,7 +117,7 @@ func New(o Options) http.Handler {
 // so that a stranger learns nothing of it; what may be done with which key only
 // the handlers know. None of the stages touches the body.
 func (d *door) guard(name string, h handlerFunc) http.Handler {
-	return d.adapt(d.record(name, d.who(d.callerRate(d.ready(h)))))
+	return d.adapt(d.record(name, d.who(d.callerRate(d.ready(knownConditions(name, h))))))
 }
 
 // record names the operation in the request's record.

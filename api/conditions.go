@@ -1,10 +1,37 @@
 package api
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	gateway "github.com/codeguardians/s3gateway"
 )
+
+// conditionsByName are the conditions that an operation has.
+var conditionsByName = map[string][]string{
+	opDownload:   {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"},
+	"ChangeFile": {"If-Match"},
+	"CopyFile":   {"If-Match"},
+	"DeleteFile": {"If-Match"},
+}
+
+// knownConditions refuses a condition that the operation does not have: what a
+// client made a change depend on is never passed over.
+func knownConditions(name string, next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		for _, header := range slices.Sorted(maps.Keys(r.Header)) {
+			if strings.HasPrefix(header, "If-") && !slices.Contains(conditionsByName[name], header) {
+				err := gateway.Errorf(gateway.NotImplemented, "%s has no meaning here. Leave it out.", clip(header, 64))
+				err.Field = clip(header, 64)
+				return err
+			}
+		}
+		return next(w, r)
+	}
+}
 
 // conditionsOf are the request's conditions (RFC 9110 section 13.1) that the
 // backend decides on. Not every store knows that a date counts only where there

@@ -85,10 +85,13 @@ func (f *fakeStore) Get(_ context.Context, method, key string, header http.Heade
 	return w.Result(), nil
 }
 
-func (f *fakeStore) Delete(_ context.Context, key string) error {
+func (f *fakeStore) Delete(_ context.Context, key, etag string) error {
 	f.note("Delete")
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if o, there := f.objects[key]; etag != "" && there && o.ETag != etag {
+		return gateway.Errorf(gateway.PreconditionFailed, "")
+	}
 	delete(f.objects, key)
 	return nil
 }
@@ -113,7 +116,7 @@ func (f *fakeStore) Copy(_ context.Context, from Object, key, filename string) e
 	return nil
 }
 
-func (f *fakeStore) SetTags(_ context.Context, key string, tags map[string]string) error {
+func (f *fakeStore) SetTags(_ context.Context, key, etag string, tags map[string]string) error {
 	f.note("SetTags")
 	f.mu.Lock()
 	defer f.mu.Unlock()

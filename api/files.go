@@ -179,7 +179,8 @@ func (d *door) delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if conditional := len(r.Header.Values("If-Match")) > 0; conditional || !missingOK {
+	etag, conditional := "", len(r.Header.Values("If-Match")) > 0
+	if conditional || !missingOK {
 		o, _, err := d.Store.Head(r.Context(), id)
 		switch {
 		case err != nil && missingOK && gateway.AsError(err).Code == gateway.NoSuchKey: // gone already
@@ -189,9 +190,13 @@ func (d *door) delete(w http.ResponseWriter, r *http.Request) error {
 			if err := ifMatch(r, o); err != nil {
 				return err
 			}
+			if conditional {
+				etag = o.ETag
+			}
 		}
 	}
-	if err := d.Store.Delete(r.Context(), id); err != nil {
+	err = d.Store.Delete(r.Context(), id, etag)
+	if gone := gateway.CodeOf(err) == gateway.NoSuchKey && missingOK; err != nil && !gone {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -552,7 +552,7 @@ func TestAStoreWithoutConditionsIsSaidSo(t *testing.T) {
 	lax := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		if r.Method == http.MethodPut && !strings.Contains(r.URL.Path, probeRecords) {
+		if r.Method == http.MethodPut && !strings.Contains(r.URL.Path, backend.ProbeKeys) {
 			files = append(files, r.URL.Path)
 		}
 		if r.Method == http.MethodGet {

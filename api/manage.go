@@ -73,7 +73,11 @@ func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
 		d.changed(r, id)
 	}
 	if len(tags) > 0 {
-		if err := d.Store.SetTags(r.Context(), id, merged); err != nil {
+		etag := ""
+		if filename == "" && len(r.Header.Values("If-Match")) > 0 {
+			etag = o.ETag
+		}
+		if err := d.Store.SetTags(r.Context(), id, etag, merged); err != nil {
 			return err
 		}
 		if filename == "" {
@@ -194,7 +198,8 @@ func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if move {
-		if err := d.Store.Delete(r.Context(), from); err != nil {
+		// Not what has replaced it since: of that there is no copy.
+		if err := d.Store.Delete(r.Context(), from, source.ETag); err != nil {
 			return err
 		}
 		gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) {

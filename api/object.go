@@ -32,15 +32,16 @@ type ObjectStore interface {
 	Check(ctx context.Context, key string) error
 	// Unverified gives those of the keys, of a listing, that are Unverified.
 	Unverified(ctx context.Context, keys []string) (map[string]bool, error)
-	// Delete removes an object; one that is not there is no error.
-	Delete(ctx context.Context, key string) error
+	// Delete removes an object; one that does not exist is no error. With an etag,
+	// without quotes, another object under the key is PreconditionFailed.
+	Delete(ctx context.Context, key, etag string) error
 	// DeleteAll removes up to 1,000 objects and gives what failed, by key.
 	DeleteAll(ctx context.Context, keys []string) (failed map[string]error, err error)
 	// Copy makes an object, or from itself, out of from, with another original
 	// name. It is refused when from has another ETag by now.
 	Copy(ctx context.Context, from Object, key, filename string) error
-	// SetTags replaces the tags of an object.
-	SetTags(ctx context.Context, key string, tags map[string]string) error
+	// SetTags replaces the tags of an object. etag is as for Delete.
+	SetTags(ctx context.Context, key, etag string, tags map[string]string) error
 	// List gives at most limit objects whose keys begin with prefix and sort
 	// behind after.
 	List(ctx context.Context, prefix, after string, limit int) (Page, error)

@@ -75,7 +75,7 @@ func recordOf(h http.Header) RecordState {
 // WriteRecord asks once per process whether the backend means conditions as they
 // are: one that let them go unread would store every file twice.
 func (s *Store) WriteRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error) {
-	if err := s.tryConditions(ctx); err != nil {
+	if err := s.needsConditions(ctx); err != nil {
 		return RecordState{}, err
 	}
 	return s.putRecord(ctx, key, old, pieces...)
@@ -143,4 +143,15 @@ func (s *Store) DeleteRecord(ctx context.Context, key string, r RecordState) err
 		return backend.ReadError(resp)
 	}
 	return nil
+}
+
+// needsConditions refuses a backend that ignores conditions: on it two requests
+// could both believe that they own a record.
+func (s *Store) needsConditions(ctx context.Context) error {
+	enforced, err := s.Client.EnforcesWrites(ctx, s.Bucket)
+	if err == nil && !enforced {
+		err = gateway.Errorf(gateway.NotImplemented,
+			"The storage has no conditional writes (If-Match, If-None-Match), without which this cannot be done safely.")
+	}
+	return err
 }

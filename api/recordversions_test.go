@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/internal/testbed"
 )
 
@@ -32,7 +33,7 @@ func wantRecords(t *testing.T, s *Store, want int) {
 		t.Fatal(err)
 	}
 	for _, r := range found {
-		if !r.current || strings.HasPrefix(r.key, probeRecords) {
+		if !r.current || strings.HasPrefix(r.key, backend.ProbeKeys) {
 			t.Errorf("left: %+v", r)
 		}
 	}

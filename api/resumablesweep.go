@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
 )
 
 // SweepUploads removes what is left of resumable uploads that nobody goes on with:
@@ -28,7 +29,7 @@ func (s *Store) SweepUploads(ctx context.Context, now time.Time) (removed int, e
 		}
 		return ctx.Err()
 	}
-	for _, prefix := range []string{uploadRecords, probeRecords} {
+	for _, prefix := range []string{uploadRecords, backend.ProbeKeys} {
 		failed = append(failed, s.eachRecord(ctx, prefix, visit))
 	}
 	return removed, errors.Join(failed...)

@@ -23,6 +23,8 @@ const (
 	opPresign = "PresignUpload"
 )
 
+const opDownload = "DownloadFile"
+
 // The operations that a POST to an upload may stand for.
 const (
 	opCreateUpload    = "CreateUpload"
@@ -73,7 +75,7 @@ func (d *door) routes() []route {
 		{path: "/openapi.json", methods: map[string]operation{"GET": {name: "OpenAPI", handle: d.openAPI, public: true}}},
 		{path: "/docs", methods: map[string]operation{"GET": {name: "OpenAPIPage", handle: d.openAPIPage, public: true}}},
 		{path: "/download/{id:.*}" + linkSuffix, methods: map[string]operation{"GET": {name: "PresignDownload", handle: acceptsJSON(d.presignDownload)}}},
-		{path: "/download/{id:.*}", methods: map[string]operation{"GET": {name: "DownloadFile", handle: d.download}}},
+		{path: "/download/{id:.*}", methods: map[string]operation{"GET": {name: opDownload, handle: d.download}}},
 		{path: "/metadata/{id:.*}", methods: map[string]operation{
 			"GET":   {name: "FileMetadata", handle: acceptsJSON(d.metadata)},
 			"PATCH": {name: "ChangeFile", handle: acceptsJSON(d.patch)}}},

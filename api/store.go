@@ -39,7 +39,6 @@ type Store struct {
 	// Log takes what no client is told: an upload that could not be aborted.
 	Log zerolog.Logger
 
-	probed
 	counts tagCounts
 }
 
@@ -114,10 +113,17 @@ func withTags(o Object, header http.Header) Object {
 }
 
 // Delete removes the newest version.
-func (s *Store) Delete(ctx context.Context, key string) error {
+func (s *Store) Delete(ctx context.Context, key, etag string) error {
 	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
 	defer change.Done(false)
-	resp, err := s.Client.Do(ctx, backend.Request{Method: http.MethodDelete, Bucket: s.Bucket, Key: key})
+	req := backend.Request{Method: http.MethodDelete, Bucket: s.Bucket, Key: key}
+	send := s.Client.Do
+	if etag != "" {
+		send = func(ctx context.Context, req backend.Request) (*http.Response, error) {
+			return s.Client.DeleteIf(ctx, req, backend.DeleteConditions{Match: `"` + etag + `"`})
+		}
+	}
+	resp, err := send(ctx, req)
 	if err != nil {
 		return err
 	}

@@ -71,10 +71,21 @@ func (s *Store) copyInput(h http.Header, from, key, filename string) (*s3.CopyOb
 	return in, nil
 }
 
-// SetTags replaces the tags of an object.
-func (s *Store) SetTags(ctx context.Context, key string, tags map[string]string) error {
+// SetTags replaces the tags of an object. S3 has no condition for that, so with an
+// etag writes of the key wait meanwhile.
+func (s *Store) SetTags(ctx context.Context, key, etag string, tags map[string]string) error {
 	if !s.Tags {
 		return gateway.Errorf(gateway.NotImplemented, "The storage has no tags.")
+	}
+	if etag != "" {
+		held, err := s.Client.Hold(ctx, backend.Request{Bucket: s.Bucket, Key: key})
+		if err != nil {
+			return err
+		}
+		defer held.Release()
+		if bareETag(held.ETag) != etag {
+			return gateway.Errorf(gateway.PreconditionFailed, "The file is not the one of If-Match any more.")
+		}
 	}
 	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
 	defer change.Done(false)

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,20 +28,26 @@ const expectContinueFrom = 1 << 20
 type Client struct {
 	Endpoint
 	// Guard, set before the first request, has all requests pass it.
-	Guard     Guard
+	Guard Guard
+	// Locks, set before the first request, keep conditional changes apart from
+	// writes. All clients of one store need the same; New sets a client's own.
+	Locks     KeyLocks
 	transport *http.Transport
 	plain     http.RoundTripper
 	patient   *http.Transport // waits long for an answer
 	regions   *regions
-	log       zerolog.Logger
-	now       func() time.Time
-	s3        *s3.Client
+	tried     tried
+	// mismatches counts answers whose bytes were not those of their checksum.
+	mismatches atomic.Int64
+	log        zerolog.Logger
+	now        func() time.Time
+	s3         *s3.Client
 }
 
 // New makes a client; nothing is dialled before the first request.
 func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 	transport := newTransport(e)
-	c := &Client{Endpoint: e, transport: transport, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
+	c := &Client{Endpoint: e, Locks: NewKeyLocks(), transport: transport, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
 	c.patient.ResponseHeaderTimeout = patientTimeout
 	wire := c.over(c.connections(false))
 	c.plain = wire
@@ -73,7 +81,7 @@ func (c *Client) connections(patient bool) http.RoundTripper {
 // notRefusals keeps what the gateway itself refused from being tried again.
 func notRefusals(err error) aws.Ternary {
 	var own *gateway.Error
-	if errors.As(err, &own) {
+	if errors.As(err, &own) && !errors.Is(err, errFault) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary
@@ -111,6 +119,9 @@ type Request struct {
 	// signer.UnsignedPayload or a STREAMING literal. Empty means
 	// UnsignedPayload with a body, and the hash of nothing without one.
 	PayloadHash string
+	// Proven says that the gateway has verified the body or made its proof: a
+	// backend that finds other bytes got them changed.
+	Proven bool
 	// Patient waits an hour for the answer to begin instead of five minutes: a
 	// store that joins parts or copies may be silent for long.
 	Patient bool
@@ -128,6 +139,10 @@ type Request struct {
 func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	if req.Header == nil {
 		req.Header = http.Header{}
+	}
+	whole, asked := readsWhole(req), req.Header.Get(checksumMode) != ""
+	if whole {
+		req.Header.Set(checksumMode, "ENABLED")
 	}
 	body, hash, err := openBody(&req)
 	if err != nil {
@@ -152,6 +167,12 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 		return nil, unreachable(err)
 	}
 	body.settle()
+	if err := asChanged(req, resp); err != nil {
+		return nil, err
+	}
+	if whole {
+		c.checkRead(resp, req.Key, asked)
+	}
 	return resp, nil
 }
 
@@ -221,7 +242,7 @@ func unreachable(err error) *gateway.Error {
 		Code:       gateway.ServiceUnavailable,
 		Message:    "The storage backend is not reachable. Please try again.",
 		RetryAfter: retryAfter,
-		Err:        err,
+		Err:        fmt.Errorf("%w: %w", errFault, err),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -34,9 +35,28 @@ type Endpoint struct {
 	// (STREAMING-UNSIGNED-PAYLOAD-TRAILER). Without it the gateway checks the
 	// trailer and sends the plain body.
 	Trailers bool
+	// SignedChunks is true when the backend takes bodies in signed chunks
+	// (STREAMING-AWS4-HMAC-SHA256-PAYLOAD), which prove bytes that nothing else
+	// proves. Without it they travel unproven.
+	SignedChunks bool
+	// ConditionalWrites is true when the backend is known to enforce If-Match and
+	// If-None-Match on PutObject and CompleteMultipartUpload. Without it that is
+	// tried out (Client.EnforcesWrites), and such a request is refused where it
+	// does not: nothing else can decide at the moment of the write.
+	ConditionalWrites bool
+	// ConditionalCopies is true when it enforces them on CopyObject, and
+	// ConditionalDeletes when it enforces If-Match on DeleteObject. Without them
+	// the gateway compares under a lock of the key (KeyLocks).
+	ConditionalCopies, ConditionalDeletes bool
+	// IfRange is true when the backend honours If-Range. Without it the gateway
+	// resolves the condition before it asks for the range.
+	IfRange bool
 	// VerifyPayload makes the gateway compare a signed payload hash itself,
 	// for a backend that is not trusted to.
 	VerifyPayload bool
+	// Stall is how long the backend may take or send no byte of a body; zero
+	// means 60 seconds.
+	Stall time.Duration
 	// CAs alone vouch for the backend's certificate; nil means the system's.
 	CAs *x509.CertPool
 	// SkipTLSVerify takes any certificate for the backend's.
@@ -51,6 +71,23 @@ func AWSEndpoint(region string) *url.URL {
 		suffix = "amazonaws.com.cn"
 	}
 	return &url.URL{Scheme: "https", Host: "s3." + region + "." + suffix}
+}
+
+// Know sets the properties of a backend that follow from its address. Those of
+// any other are left as they are: what is not known to be enforced is enforced by
+// the gateway, or tried out.
+func (e *Endpoint) Know() {
+	// Google's XML API has no chunks, and is reached by TLS.
+	e.SignedChunks = e.URL.Hostname() != "storage.googleapis.com"
+	if e.aws() {
+		e.ConditionalWrites, e.ConditionalCopies, e.ConditionalDeletes = true, true, true
+	}
+}
+
+// aws reports an endpoint of AWS.
+func (e *Endpoint) aws() bool {
+	host := e.URL.Hostname()
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
 
 // target gives host and path of a bucket and key in this endpoint's style.

@@ -35,7 +35,7 @@ func (c *Client) Room(ctx context.Context, bucket, key string, bytes int64) erro
 
 // over is the way to the backend over some connections.
 func (c *Client) over(next http.RoundTripper) http.RoundTripper {
-	return &guarded{client: c, next: sound{&logged{next: next, log: c.log, now: c.now}}}
+	return &guarded{client: c, next: &locking{client: c, next: sound{&logged{next: faults{next, c.Stall}, log: c.log, now: c.now}}}}
 }
 
 // guarded has requests pass the client's guard.
@@ -85,7 +85,7 @@ func (e *Endpoint) checkReach(u *url.URL) error {
 // an endpoint is not known; AWS is none of MinIO's. A proxy in front of the store
 // may clean paths.
 func (e *Endpoint) administers(u *url.URL) bool {
-	if host := e.URL.Hostname(); strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") {
+	if e.aws() {
 		return false
 	}
 	at := path.Clean("/" + strings.TrimPrefix(u.Path, strings.TrimSuffix(e.URL.Path, "/")))

@@ -1,6 +1,8 @@
 package backend
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -34,9 +36,16 @@ const (
 // would be asked for behind the signature, and undone on the way back.
 func newTransport(e Endpoint) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return movingConn{conn, cmp.Or(e.Stall, stallTime)}, nil
+	}
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
+		DialContext:           dial,
 		DisableCompression:    true,
 		TLSClientConfig:       e.tlsConfig(),
 		ForceAttemptHTTP2:     false,

@@ -167,6 +167,8 @@ type Config struct {
 	QuotaBytes int64
 	// RedisURL (REDIS_URL) carries a password, so it is a secret. Empty: none.
 	RedisURL Secret
+	// ReadCheck (READ_CHECK) is auto or always.
+	ReadCheck string
 	// CacheEntries (CACHE_ENTRIES) of the metadata cache. 0: no cache.
 	CacheEntries int
 	// CacheTTL (CACHE_TTL) is how long an entry is believed, 0 to 24 h. 0: no

@@ -61,6 +61,7 @@ func TestRefusedValues(t *testing.T) {
 		"RATE_LIMIT_ADDRESS":     {"x/s"},
 		"UPLOAD_BUFFER_BYTES":    {"0", "8MB"},
 		"CACHE_ENTRIES":          {"-1", "many"},
+		"READ_CHECK":             {"never"},
 		"CACHE_TTL":              {"-1s", "25h", "forever", "1.5"},
 		"TRUSTED_PROXIES":        {"10.0.0.0/33", "proxy", "::ffff:10.0.0.0/104", "fe80::1%eth0"},
 		"SHUTDOWN_TIMEOUT":       {"2h", "-1"},

@@ -218,9 +218,10 @@ func (t Types) checkDenied(c Content) error {
 	if !c.HeadKnown || c.Empty || len(c.Head) == 0 {
 		return nil
 	}
-	found := detect(c.Head)
-	if as, ok := generic[found]; t.allows(newMediaType(found)) || ok && t.allows(newMediaType(as)) {
-		return t.notAllowed(found, "first bytes", c.Declared)
+	for _, found := range detectEach(c.Head) {
+		if as, ok := generic[found]; t.allows(newMediaType(found)) || ok && t.allows(newMediaType(as)) {
+			return t.notAllowed(found, "first bytes", c.Declared)
+		}
 	}
 	return nil
 }

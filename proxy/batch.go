@@ -6,8 +6,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 // deleteDocument is the body of DeleteObjects
@@ -22,9 +27,22 @@ type deleteDocument struct {
 type deletedObject struct {
 	ETag             string `xml:",omitempty"`
 	Key              string
-	LastModifiedTime string `xml:",omitempty"`
-	Size             *int64 `xml:",omitempty"`
-	VersionID        string `xml:"VersionId,omitempty"`
+	LastModifiedTime string  `xml:",omitempty"`
+	Size             string  `xml:",omitempty"`
+	VersionID        *string `xml:"VersionId,omitempty"`
+}
+
+// version is the version that an entry names, "" for the current one.
+func (o deletedObject) version() string {
+	if o.VersionID == nil {
+		return ""
+	}
+	return *o.VersionID
+}
+
+// conditions are those of an entry.
+func (o deletedObject) conditions() backend.DeleteConditions {
+	return backend.DeleteConditions{Match: o.ETag, Modified: o.LastModifiedTime, Size: o.Size}
 }
 
 // deleteResult is its answer.
@@ -95,17 +113,17 @@ func (x *exchange) deleted(asked []deletedObject, failed []deleteError) []gatewa
 	}
 	gone := make([]gateway.Judged, 0, len(asked))
 	for _, o := range asked {
-		if kept[name{o.Key, o.VersionID}] {
+		if kept[name{o.Key, o.version()}] {
 			continue
 		}
-		gone = append(gone, gateway.Judged{Action: x.deleteAction(o), Bucket: x.addr.Bucket, Key: o.Key, VersionID: o.VersionID})
+		gone = append(gone, gateway.Judged{Action: x.deleteAction(o), Bucket: x.addr.Bucket, Key: o.Key, VersionID: o.version()})
 	}
 	return gone
 }
 
 // deleteAction is the right that deleting an entry of a batch needs.
 func (x *exchange) deleteAction(o deletedObject) gateway.Action {
-	if o.VersionID != "" {
+	if o.VersionID != nil {
 		return gateway.DeleteVersion
 	}
 	return x.op.Action
@@ -118,8 +136,22 @@ func (d *Door) deleteAllowed(x *exchange, doc deleteDocument, result *deleteResu
 	}
 	end, known := d.beginDeletes(x, doc.Objects), false
 	defer func() { end(known) }()
-	err := d.fetch(x, rewritten(x, doc), result)
+	var conditional []deletedObject
+	doc.Objects = slices.DeleteFunc(doc.Objects, func(o deletedObject) bool {
+		if o.conditions().Empty() {
+			return false
+		}
+		conditional = append(conditional, o)
+		return true
+	})
+	var err error
+	if len(doc.Objects) > 0 {
+		err = d.fetch(x, rewritten(x, doc), result)
+	}
 	known = outcomeKnown(err)
+	if err == nil && !d.deleteEach(x, conditional, result) {
+		known = false
+	}
 	for i := range result.Deleted {
 		result.Deleted[i].Key = strings.TrimPrefix(result.Deleted[i].Key, x.at.Prefix)
 	}
@@ -128,6 +160,66 @@ func (d *Door) deleteAllowed(x *exchange, doc deleteDocument, result *deleteResu
 		result.Errors[i].Message = x.at.unnamed(result.Errors[i].Message)
 	}
 	return err
+}
+
+// deletesAtOnce bounds how many entries with conditions one batch deletes at the
+// same time.
+const deletesAtOnce = 16
+
+// deleteEach deletes entries with conditions one by one: stores pass over the
+// conditions of a batch. known is false where the outcome of one is not.
+func (d *Door) deleteEach(x *exchange, objects []deletedObject, result *deleteResult) (known bool) {
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(deletesAtOnce)
+	known = true
+	for _, o := range objects {
+		group.Go(func() error {
+			gone, err := d.deleteOne(x, o)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				result.Deleted = append(result.Deleted, gone)
+				return nil
+			}
+			result.Errors = append(result.Errors, o.failed(err))
+			known = known && (outcomeKnown(err) || slices.Contains(nothingDone, gateway.CodeOf(err)))
+			return nil
+		})
+	}
+	_ = group.Wait() // each entry has its own answer
+	return known
+}
+
+// nothingDone are the refusals of a conditional delete that come before it.
+var nothingDone = []gateway.Code{gateway.PreconditionFailed, gateway.NoSuchKey, gateway.Conflict}
+
+// deleteOne deletes one entry under its conditions.
+func (d *Door) deleteOne(x *exchange, o deletedObject) (gone deletedEntry, err error) {
+	header := http.Header{}
+	for _, name := range []string{"X-Amz-Mfa", "X-Amz-Bypass-Governance-Retention", "X-Amz-Request-Payer", "X-Amz-Expected-Bucket-Owner"} {
+		if v := x.out[name]; len(v) > 0 {
+			header[name] = v
+		}
+	}
+	req := backend.Request{Method: http.MethodDelete, Bucket: x.at.Bucket, Key: o.Key, Header: header}
+	if o.VersionID != nil {
+		req.Query = []signer.Param{{Key: "versionId", Value: o.version()}}
+	}
+	resp, err := x.at.Backend.DeleteIf(x.r.Context(), req, o.conditions())
+	if err != nil {
+		return gone, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return gone, backend.ReadError(resp)
+	}
+	gone = deletedEntry{Key: o.Key, VersionID: o.version()}
+	if resp.Header.Get("X-Amz-Delete-Marker") == "true" {
+		marker := true
+		gone.DeleteMarker, gone.DeleteMarkerVersionID = &marker, resp.Header.Get("X-Amz-Version-Id")
+	}
+	return gone, nil
 }
 
 // judgeDeletes parts the objects of a batch into those that go on and the
@@ -139,15 +231,23 @@ func (d *Door) judgeDeletes(x *exchange, objects []deletedObject) (allowed []del
 			allowed = append(allowed, o)
 			continue
 		}
-		_, doc := render(gateway.AsError(err))
-		refused = append(refused, deleteError{Code: doc.Code, Message: doc.Message, Key: o.Key, VersionID: o.VersionID})
+		refused = append(refused, o.failed(err))
 	}
 	return allowed, refused
+}
+
+// failed is the entry of the answer for an object that is not deleted.
+func (o deletedObject) failed(err error) deleteError {
+	_, doc := render(gateway.AsError(err))
+	return deleteError{Code: doc.Code, Message: doc.Message, Key: o.Key, VersionID: o.version()}
 }
 
 func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if o.Key == "" {
 		return gateway.Errorf(gateway.InvalidArgument, "A key is missing.")
+	}
+	if o.VersionID != nil && *o.VersionID == "" {
+		return gateway.Errorf(gateway.InvalidArgument, "The VersionId of a key is empty: leave it out to delete the current object.")
 	}
 	if err := checkObjectName(o.Key); err != nil {
 		return err

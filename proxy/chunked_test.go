@@ -69,7 +69,8 @@ func TestSignedChunksAreProvenToTheLast(t *testing.T) {
 	if a := r.chunked(chunks, nil); a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	if s := r.only(); s.Body != strings.Join(chunks, "") || s.Header.Get("Content-Encoding") != "" || s.Header.Get("X-Amz-Content-Sha256") != signer.UnsignedPayload {
+	if s := r.only(); s.Body != strings.Join(chunks, "") || s.Header.Get("Content-Encoding") != "aws-chunked" ||
+		s.Header.Get("X-Amz-Content-Sha256") != signer.StreamingUnsignedTrailer || s.Header.Get("X-Amz-Trailer") != signer.ProvenTrailer {
 		t.Errorf("stored %d bytes, %v", len(s.Body), s.Header)
 	}
 	for name, c := range map[string]struct {

@@ -81,6 +81,13 @@ func compatibilityPage(t *testing.T) []byte {
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s |\n", op.Name, requestLine(op), action, how, refusedOr(on[0]), refusedOr(on[1]))
 	}
 	fmt.Fprintf(&b, "\n%d operations.\n", len(rows))
+	b.WriteString(conditionsText)
+	for _, op := range rows {
+		if len(op.Conditions) > 0 {
+			fmt.Fprintf(&b, "- %s: %s\n", op.Name, strings.Join(op.Conditions, ", "))
+		}
+	}
+	b.WriteString(conditionsLimits)
 	b.WriteString(differences)
 	return b.Bytes()
 }
@@ -105,6 +112,20 @@ func requestLine(op Operation) string {
 	return line
 }
 
+// conditionsText and conditionsLimits stand around the operations that have
+// conditions.
+const conditionsText = `
+## Conditions
+
+A condition is enforced or refused by its name with 501 NotImplemented, never passed over. Lists of ETags, weak ETags and the order of conditions are those of RFC 9110, on every backend.
+
+`
+
+const conditionsLimits = `- DeleteObjects: ETag, LastModifiedTime and Size of each entry
+
+Where the backend does not enforce a condition on a delete or a copy, as MinIO does not, the gateway compares, while all its own writes of that key wait. Replicas share that lock through Redis; while Redis is away such a request is a 503. Writes that bypass the gateway are not covered, nor are replicas without REDIS_URL covered against each other. If-Match and If-None-Match on PutObject and CompleteMultipartUpload need a backend that enforces them, which is tried out once; elsewhere they are a 501.
+`
+
 // differences are those that are meant, beside the operations. The test of package
 // cmd/s3gateway that sends a thousand requests both ways, and the suites of
 // tests/conformance with their list of exceptions, show that there are no others.
@@ -125,7 +146,8 @@ On purpose, because the gateway answers for what it signs anew:
 | an upload ID with a segment ` + "`..`" + ` or ` + "`.`" + `, as it stands or in base64 | 404 NoSuchUpload | MinIO follows it as a path, to any object of any bucket |
 | a marker or continuation token with a ` + "`[minio_cache:`" + ` that MinIO did not write | 400 InvalidArgument | MinIO writes to the path that it names, in any bucket |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
-| a query parameter twice, partNumber or uploadId without a value | 400 | backends differ on which counts |
+| a query parameter twice; partNumber, uploadId, versionId or id without a value; a list-type other than 2; an empty VersionId in DeleteObjects | 400 | backends differ on what that names: MinIO deletes the current object under ` + "`?versionId=`" + ` |
+| a condition on an operation that has none | 501 NotImplemented | MinIO passes over it |
 | a control character in the value of a parameter that names an operation, such as uploadId or tagging | 400 InvalidArgument | MinIO's router overlooks it: DELETE of ` + "`?tagging`" + ` deletes the object |
 | a copy source that is a URL, has a parameter beside versionId or one without a value | 400 | as on AWS |
 | CreateBucket with tags, or of a directory bucket | 501 NotImplemented | MinIO passes over both |

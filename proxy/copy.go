@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/precondition"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/signer"
 )
@@ -98,22 +98,19 @@ type facts struct {
 // at offset. A source that its client encrypted is read with the client's key.
 func (d *Door) examine(x *exchange, s source, offset int64, sniff bool) (facts, error) {
 	header := sourceHeaders(x.out)
-	asking := header.Clone()
-	// The copy will carry an if-match of the gateway's own, which makes S3
-	// overlook this condition; so it is asked for here.
-	if since := x.out.Get("X-Amz-Copy-Source-If-Unmodified-Since"); since != "" && x.out.Get(copyIfMatch) == "" {
-		asking.Set("If-Unmodified-Since", since)
-	}
 	resp, err := d.judged(x, s.at, s.version, func() (*http.Response, error) {
-		return d.ask(x, s, http.MethodHead, asking.Clone())
+		return d.ask(x, s, http.MethodHead, header.Clone())
 	})
 	if err != nil {
 		return facts{}, err
 	}
 	resp.Body.Close()
+	if err := x.checkSource(resp.Header); err != nil {
+		return facts{}, err
+	}
 	f := facts{etag: resp.Header.Get("Etag"), contentType: resp.Header.Get("Content-Type"), size: resp.ContentLength, header: resp.Header}
 	if f.etag == "" || f.size < 0 {
-		return facts{}, errors.New("the backend does not tell size and ETag of a copy's source, so it cannot be judged")
+		return facts{}, backend.Broken("it reports neither size nor ETag of a copy's source")
 	}
 	if !sniff || f.size <= offset {
 		return f, nil
@@ -168,9 +165,14 @@ func (d *Door) copyObject(x *exchange) error {
 	if s.at.Backend != x.at.Backend {
 		return d.copyAcross(x, s, 0)
 	}
+	release, err := d.holdTarget(x)
+	if err != nil {
+		return err
+	}
+	defer release()
 	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits := d.limits(x)
-	if limits.Open() && !d.gated(x, s) {
+	limits, conditional := d.limits(x), !precondition.Read(x.out, sourcePrefix).Empty()
+	if limits.Open() && !d.gated(x, s) && !conditional {
 		return d.forwardLate(x, x.request())
 	}
 	f, err := d.examine(x, s, 0, limits.NeedsBytes())
@@ -209,9 +211,6 @@ func (d *Door) admitCopy(x *exchange, f facts, u policy.Upload) error {
 	if _, _, err := d.limits(x).Admit(u, bytes.NewReader(f.head)); err != nil {
 		return err
 	}
-	if own := x.out.Get(copyIfMatch); own != "" && own != "*" && strings.Trim(own, `"`) != strings.Trim(f.etag, `"`) {
-		return gateway.Errorf(gateway.PreconditionFailed, "").With("Condition", strings.ToLower(copyIfMatch))
-	}
 	x.out.Set(copyIfMatch, f.etag)
 	return nil
 }
@@ -232,8 +231,8 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 		return d.copyAcross(x, s, number)
 	}
 	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits := d.limits(x)
-	if limits.Open() && !d.gated(x, s) {
+	limits, conditional := d.limits(x), !precondition.Read(x.out, sourcePrefix).Empty()
+	if limits.Open() && !d.gated(x, s) && !conditional {
 		return d.forwardLate(x, x.request())
 	}
 	offset, last, err := copyRange(x.out.Get("X-Amz-Copy-Source-Range"))

@@ -30,6 +30,9 @@ func (d *Door) copyAcross(x *exchange, s source, part int) error {
 	if err != nil {
 		return err
 	}
+	if err := d.pinWrite(x); err != nil {
+		return err
+	}
 	f, err := d.examineAcross(x, s)
 	if err != nil {
 		return err
@@ -72,25 +75,19 @@ func (d *Door) copyAcross(x *exchange, s source, part int) error {
 	return d.storeCopy(x, part, length, readCloser{admitted, resp.Body}, resp.Header)
 }
 
-// examineAcross asks for the source under the conditions of the copy, which its
-// backend judges: a failed one of them is a failed precondition of the copy.
+// examineAcross asks for the source and compares it with the copy's conditions.
 func (d *Door) examineAcross(x *exchange, s source) (facts, error) {
 	asking := sourceHeaders(x.out)
-	for _, condition := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
-		if v := x.out.Get("X-Amz-Copy-Source-" + condition); v != "" {
-			asking.Set(condition, v)
-		}
-	}
 	resp, err := d.judged(x, s.at, s.version, func() (*http.Response, error) {
 		return d.ask(x, s, http.MethodHead, asking.Clone())
 	})
-	switch {
-	case err != nil && gateway.AsError(err).Status == http.StatusNotModified:
-		return facts{}, gateway.Errorf(gateway.PreconditionFailed, "").With("Condition", "x-amz-copy-source-If-*")
-	case err != nil:
+	if err != nil {
 		return facts{}, err
 	}
 	resp.Body.Close()
+	if err := x.checkSource(resp.Header); err != nil {
+		return facts{}, err
+	}
 	return facts{etag: resp.Header.Get("Etag"), contentType: resp.Header.Get("Content-Type"), size: resp.ContentLength, header: resp.Header}, nil
 }
 
@@ -167,7 +164,8 @@ func (d *Door) storeCopy(x *exchange, part int, length int64, body io.ReadCloser
 			delete(req.Header, name)
 		}
 	}
-	req.Body, req.Length, req.Patient = body, length, true
+	req.Body, req.Length, req.PayloadHash, req.Patient = body, length, signer.UnsignedPayload, true
+	x.prove(&req)
 	end, known := d.beginChange(x), false
 	defer func() { end(known) }()
 	late := &lateAnswer{x: x, status: http.StatusOK}

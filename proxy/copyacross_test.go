@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/signer"
 )
 
 const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00"
@@ -82,12 +83,12 @@ func TestACopyBetweenTwoBackends(t *testing.T) {
 		}
 	}
 	put := r.only()
-	if put.Method != "PUT" || put.URI != "/bucket/copy.png" || put.Body != body || put.Length != int64(len(body)) {
+	if put.Method != "PUT" || put.URI != "/bucket/copy.png" || put.Body != body || put.Header.Get("X-Amz-Decoded-Content-Length") != decimal(int64(len(body))) || put.Header.Get("X-Amz-Trailer") != signer.ProvenTrailer {
 		t.Errorf("%s %s, %d bytes", put.Method, put.URI, len(put.Body))
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "image/png", "X-Amz-Meta-Colour": "blue", "Cache-Control": "no-store", "X-Amz-Tagging": "a+b=1%262",
-		"X-Amz-Copy-Source": "", "X-Amz-Metadata-Directive": "", "X-Amz-Meta-S3gateway-Mark": "", "Content-Encoding": "gzip",
+		"X-Amz-Copy-Source": "", "X-Amz-Metadata-Directive": "", "X-Amz-Meta-S3gateway-Mark": "", "Content-Encoding": "aws-chunked,gzip",
 		// MinIO would unpack what it gets with these, past size, type and grants.
 		"X-Amz-Meta-Snowball-Auto-Extract": "", "X-Amz-Meta-Minio-Snowball-Prefix": "",
 	} {

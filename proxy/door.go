@@ -264,6 +264,9 @@ func (d *Door) checkPayloadMode(x *exchange) error {
 }
 
 func (d *Door) chooseHeaders(x *exchange) (err error) {
+	if err := checkConditions(x); err != nil {
+		return err
+	}
 	x.origin = d.originOf(x)
 	in, promised := takePromised(x)
 	if x.out, err = outboundHeaders(x.op, in, d.PassHeaders); err != nil {
@@ -286,8 +289,11 @@ func (d *Door) serve(x *exchange) error {
 	case DocumentBody:
 		return d.forwardDocument(x)
 	default:
-		if x.op.Cached {
+		switch {
+		case x.op.Cached:
 			return d.head(x)
+		case x.op.Shows == ShowsObject:
+			return d.read(x)
 		}
 		return d.forward(x, x.request())
 	}

@@ -176,7 +176,7 @@ func (f *fakeS3) client(t testing.TB, change func(*backend.Endpoint)) *backend.C
 		t.Fatal(err)
 	}
 	e := backend.Endpoint{
-		Name: "fake", URL: u, Region: backendRegion, PathStyle: true, Trailers: true,
+		Name: "fake", URL: u, Region: backendRegion, PathStyle: true, Trailers: true, ConditionalWrites: true,
 		Credentials: credentials.NewStaticCredentialsProvider(backendKey, backendSecret, ""),
 	}
 	if change != nil {

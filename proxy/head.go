@@ -16,7 +16,7 @@ const ChecksumVariant = "checksum"
 func (d *Door) head(x *exchange) error {
 	key, ok := cacheKey(x)
 	if !ok {
-		return d.forward(x, x.request())
+		return d.read(x)
 	}
 	if entry, hit := d.Cache.Get(key); hit {
 		setCacheState(x, "hit")

@@ -117,7 +117,7 @@ func admitAmz(op *Operation, name string, passed []string) error {
 	if isForbiddenMeta(name) {
 		return gateway.Errorf(gateway.AccessDenied, "The header %s is not allowed through this gateway.", name)
 	}
-	for _, known := range [][]string{op.Headers, commonHeaders, passed} {
+	for _, known := range [][]string{op.Headers, op.Conditions, commonHeaders, passed} {
 		if slices.ContainsFunc(known, func(pattern string) bool { return matchesName(pattern, name) }) {
 			return nil
 		}

@@ -66,10 +66,8 @@ func (t *Table) Find(level Level, method string, query []signer.Param, header ht
 		if has(query[:i], p.Key) {
 			return nil, badArgument(p, "The query parameter %s was sent more than once.")
 		}
-		// Stores differ on whether an empty upload ID is one: what is a part
-		// here must not be a whole object there.
-		if p.Value == "" && (p.Key == "uploadId" || p.Key == "partNumber") {
-			return nil, badArgument(p, "The query parameter %s needs a value.")
+		if err := checkTellingValue(p); err != nil {
+			return nil, err
 		}
 		// MinIO's router overlooks a parameter with a line break in its value: a
 		// DELETE of ?tagging would be one of the object there, and a PUT of a
@@ -83,6 +81,24 @@ func (t *Table) Find(level Level, method string, query []signer.Param, header ht
 		}
 	}
 	return best, nil
+}
+
+// needsValue are the parameters that name what a request is about. Stores differ
+// on whether an empty upload ID is one, and take an empty version for the current
+// one: a part here must not be a whole object there, nor a version everything.
+var needsValue = []string{"uploadId", "partNumber", "versionId", "id"}
+
+// checkTellingValue refuses a value by which the gateway and a store could take
+// the request for different ones. MinIO answers any other list-type than 2 with
+// the first version of a listing.
+func checkTellingValue(p signer.Param) error {
+	switch {
+	case p.Value == "" && slices.Contains(needsValue, p.Key):
+		return badArgument(p, "The query parameter %s needs a value.")
+	case p.Key == "list-type" && p.Value != "2":
+		return badArgument(p, "The value of the query parameter %s must be 2.")
+	}
+	return nil
 }
 
 func badArgument(p signer.Param, text string) *gateway.Error {

@@ -11,6 +11,9 @@ import (
 // putObject stores an object: size and type are judged before its first byte
 // goes on, its proofs before its last.
 func (d *Door) putObject(x *exchange) error {
+	if err := d.pinWrite(x); err != nil {
+		return err
+	}
 	if err := d.stamp(x); err != nil {
 		return err
 	}

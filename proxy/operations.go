@@ -68,7 +68,10 @@ type Operation struct {
 	// Headers are the x-amz-* headers that it knows, beside those of every
 	// operation (commonHeaders). A trailing "*" stands for any ending.
 	Headers []string
-	Effect  Effect
+	// Conditions are the headers among these and HTTP's own that make the
+	// operation conditional. Any other condition is refused by its name.
+	Conditions []string
+	Effect     Effect
 	// Cached operations are answered from the metadata cache when nothing but
 	// the key decides the answer.
 	Cached bool
@@ -105,7 +108,14 @@ var (
 		"x-amz-meta-*", "x-amz-storage-class", "x-amz-tagging", "x-amz-website-redirect-location",
 	})
 	copySourceHeaders = []string{"x-amz-copy-source", "x-amz-copy-source-*"}
-	readHeaders       = join(sseCustomerHeaders, []string{"x-amz-checksum-mode"})
+	readConditions    = []string{"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"}
+	writeConditions   = []string{"if-match", "if-none-match"}
+	sourceConditions  = []string{
+		"x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match",
+		"x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since",
+	}
+	deleteConditions = []string{"if-match", ifMatchTime, ifMatchSize}
+	readHeaders      = join(sseCustomerHeaders, []string{"x-amz-checksum-mode"})
 )
 
 // metadataParam asks for the metadata of every listed object.
@@ -139,18 +149,21 @@ func operations() []Operation {
 			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
 
 		// Objects
-		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true},
-		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true, Cached: true},
+		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
+			Conditions: readConditions, Link: true, Public: true},
+		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
+			Conditions: readConditions, Link: true, Public: true, Cached: true},
 		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
-			Headers: join(objectHeaders, bodyHeaders), Effect: ChangesObject, Link: true, handle: (*Door).putObject},
+			Headers: join(objectHeaders, bodyHeaders), Conditions: writeConditions, Effect: ChangesObject, Link: true, handle: (*Door).putObject},
 		{Name: "PostObject", Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, checksumHeaders), Effect: ChangesObject, Link: true, handle: (*Door).postObject},
 		{Name: "CopyObject", Method: "PUT", Level: ObjectLevel, TellingHeader: "x-amz-copy-source", Action: gateway.Write,
 			Headers: join(objectHeaders, copySourceHeaders, []string{
 				"x-amz-metadata-directive", "x-amz-tagging-directive", "x-amz-checksum-algorithm", "x-amz-source-expected-bucket-owner",
-			}), Effect: ChangesObject, handle: (*Door).copyObject},
+			}), Conditions: join(writeConditions, sourceConditions), Effect: ChangesObject, handle: (*Door).copyObject},
 		{Name: "DeleteObject", Method: "DELETE", Level: ObjectLevel, Action: gateway.Delete, VersionAction: gateway.DeleteVersion,
-			Params: versionParam, Headers: []string{"x-amz-mfa", "x-amz-bypass-governance-retention", "x-amz-if-match-*"}, Effect: ChangesObject},
+			Params: versionParam, Headers: []string{"x-amz-mfa", "x-amz-bypass-governance-retention"},
+			Conditions: deleteConditions, Effect: ChangesObject, handle: (*Door).deleteObject},
 		{Name: "DeleteObjects", Method: "POST", Level: BucketLevel, Tells: []string{"delete"}, Action: gateway.Delete, Body: DocumentBody,
 			Headers: join(checksumHeaders, []string{"x-amz-mfa", "x-amz-bypass-governance-retention"}), handle: (*Door).deleteObjects},
 		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Shows: ShowsAbout, Params: versionParam,
@@ -166,11 +179,11 @@ func operations() []Operation {
 		{Name: "UploadPart", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(sseHeaders, bodyHeaders), handle: (*Door).uploadPart},
 		{Name: "UploadPartCopy", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, TellingHeader: "x-amz-copy-source",
-			Action: gateway.Write, Headers: join(sseHeaders, copySourceHeaders, []string{"x-amz-source-expected-bucket-owner"}), handle: (*Door).uploadPartCopy},
+			Action: gateway.Write, Headers: join(sseHeaders, copySourceHeaders, []string{"x-amz-source-expected-bucket-owner"}),
+			Conditions: sourceConditions, handle: (*Door).uploadPartCopy},
 		{Name: "CompleteMultipartUpload", Method: "POST", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write, Body: DocumentBody,
-			Headers: join(checksumHeaders, sseHeaders, []string{"x-amz-mp-object-size"}), Effect: ChangesObject, handle: (*Door).completeMultipartUpload},
-		{Name: "AbortMultipartUpload", Method: "DELETE", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write,
-			Headers: []string{"x-amz-if-match-*"}},
+			Headers: join(checksumHeaders, sseHeaders, []string{"x-amz-mp-object-size"}), Conditions: writeConditions, Effect: ChangesObject, handle: (*Door).completeMultipartUpload},
+		{Name: "AbortMultipartUpload", Method: "DELETE", Level: ObjectLevel, Tells: []string{"uploadId"}, Action: gateway.Write},
 		{Name: "ListParts", Method: "GET", Level: ObjectLevel, handle: (*Door).named, Tells: []string{"uploadId"}, Action: gateway.Read,
 			Params: []string{"max-parts", "part-number-marker", "encoding-type"}, Headers: sseCustomerHeaders},
 		{Name: "ListMultipartUploads", Method: "GET", Level: BucketLevel, Tells: []string{"uploads"}, Action: gateway.List,

@@ -115,6 +115,7 @@ func (d *Door) postObject(x *exchange) error {
 	req := x.request()
 	req.Method, req.Query = http.MethodPut, nil
 	req.Body, req.Length, req.PayloadHash = readCloser{admitted, file}, file.size, signer.UnsignedPayload
+	x.prove(&req)
 	resp, err := d.sendChange(x, req)
 	if cause := file.Err(); cause != nil {
 		if resp != nil {
@@ -126,6 +127,7 @@ func (d *Door) postObject(x *exchange) error {
 		return err
 	}
 	resp.Body.Close()
+	x.dropProof(req, resp.Header)
 	return d.answerForm(x, resp.Header)
 }
 

@@ -2,6 +2,7 @@ package signer
 
 import (
 	"encoding/base64"
+	"hash"
 	"io"
 	"strconv"
 	"strings"
@@ -29,25 +30,82 @@ func FrameTrailer(src io.Reader, b *Body) (body io.ReadCloser, length int64) {
 			io.Closer
 		}{src, b}, b.Length()
 	}
-	return &frameReader{src: src, body: b, left: b.Length()}, frameLength(b)
+	return &frameReader{src: src, body: b, left: b.Length()}, frameLength(b.Length(), b.TrailerName(), trailerSize(b))
 }
 
-func frameLength(b *Body) int64 {
+func trailerSize(b *Body) int {
+	h, _ := NewChecksum(strings.TrimPrefix(b.TrailerName(), checksumPrefix))
+	return h.Size()
+}
+
+// frameLength is the length of a framed body with a trailer whose value has size
+// bytes before it is encoded.
+func frameLength(payload int64, trailer string, size int) int64 {
 	chunk := func(n int64) int64 { return int64(len(strconv.FormatInt(n, 16))) + 2 + n + 2 }
-	full, rest := b.Length()/frameChunk, b.Length()%frameChunk
-	length := full * chunk(frameChunk)
-	if rest > 0 {
+	length := payload / frameChunk * chunk(frameChunk)
+	if rest := payload % frameChunk; rest > 0 {
 		length += chunk(rest)
 	}
-	h, _ := NewChecksum(strings.TrimPrefix(b.TrailerName(), checksumPrefix))
-	value := base64.StdEncoding.EncodedLen(h.Size())
-	return length + int64(len("0\r\n")+len(b.TrailerName())+len(":")+value+len("\r\n\r\n"))
+	return length + int64(len("0\r\n")+len(trailer)+len(":")+base64.StdEncoding.EncodedLen(size)+len("\r\n\r\n"))
+}
+
+// ProvenTrailer is the checksum that the gateway adds where a client declared none.
+const ProvenTrailer = checksumPrefix + "crc64nvme"
+
+// FrameChecksum frames a body of length bytes, which src yields, like FrameTrailer
+// with a trailer of the gateway's own, ProvenTrailer. body is closed with the
+// frame.
+func FrameChecksum(src io.Reader, length int64, body io.Closer) (framed io.ReadCloser, framedLength int64) {
+	h, _ := NewChecksum("crc64nvme")
+	c := &checksummed{Reader: src, Closer: body, hash: h}
+	return &frameReader{src: c, body: c, left: length}, frameLength(length, ProvenTrailer, h.Size())
+}
+
+// checksummed computes the trailer of what passes.
+type checksummed struct {
+	io.Reader
+	io.Closer
+	hash  hash.Hash
+	ended bool // the reader gave its end together with bytes
+}
+
+func (c *checksummed) Read(p []byte) (int, error) {
+	if c.ended {
+		return 0, io.EOF
+	}
+	n, err := c.Reader.Read(p)
+	c.hash.Write(p[:n])
+	if err == io.EOF && n > 0 {
+		c.ended, err = true, nil
+	}
+	return n, err
+}
+
+// TrailerName is the trailer's name.
+func (c *checksummed) TrailerName() string { return ProvenTrailer }
+
+// TrailerValue is its value, once all bytes have passed.
+func (c *checksummed) TrailerValue() string {
+	return base64.StdEncoding.EncodeToString(c.hash.Sum(nil))
+}
+
+func (c *checksummed) prove() error { return nil } // src ended, and it proves itself
+
+func (c *checksummed) fail(err error) error { return typed(err) }
+
+// trailed is a body with a trailer.
+type trailed interface {
+	io.Closer
+	TrailerName() string
+	TrailerValue() string
+	prove() error
+	fail(error) error
 }
 
 // frameReader writes chunk headers and the end around the bytes of body.
 type frameReader struct {
 	src   io.Reader
-	body  *Body
+	body  trailed
 	frame []byte // framing not yet handed out
 	left  int64  // payload bytes that no chunk header announced yet
 	chunk int64  // payload bytes left in the open chunk

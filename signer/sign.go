@@ -89,12 +89,14 @@ func (t *Transport) sign(r *http.Request) (*http.Request, error) {
 		hash = UnsignedPayload
 		signed.Header.Set("X-Amz-Content-Sha256", hash)
 	}
+	plain := announceChunks(signed)
 	if err := t.signer.SignHTTP(r.Context(), credentials, signed, hash, serviceS3, t.region(), t.now()); err != nil {
 		return nil, gateway.Errorf(gateway.ServiceUnavailable, "The request to the storage could not be signed.").Because(err)
 	}
 	for name, values := range kept {
 		signed.Header[name] = values
 	}
+	t.signChunks(signed, plain, credentials)
 	return signed, nil
 }
 

@@ -56,6 +56,7 @@ func furtherEndpoint(ctx context.Context, b config.Backend, now func() time.Time
 	if e.URL == nil {
 		e.URL = backend.AWSEndpoint(b.Region)
 	}
+	e.Know()
 	if b.CAFile != "" {
 		if e.CAs, err = (listen.File{Setting: b.Where + ": ca_file", Path: b.CAFile}).Pool(); err != nil {
 			return e, &exitError{code: exitSettings, err: err}

@@ -123,9 +123,10 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 		t.Fatal(err)
 	}
 	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
-	a := &app{patience: redisPatience, client: backend.New(backend.Endpoint{
-		Name: store.Name, URL: store.Endpoint, Transport: store.Transport, Region: store.Region, PathStyle: true,
-		Trailers:    true,
+	stall, _ := time.ParseDuration(os.Getenv("S3GATEWAY_TEST_STALL")) // of a test of stalls
+	a := &app{patience: redisPatience, stall: stall, client: backend.New(backend.Endpoint{
+		Stall: stall, Name: store.Name, URL: store.Endpoint, Transport: store.Transport, Region: store.Region, PathStyle: true,
+		Trailers: true, SignedChunks: true,
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
 	}, log, time.Now)}
 	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {

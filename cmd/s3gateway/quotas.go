@@ -27,16 +27,32 @@ func newQuotas(s *sharing, log zerolog.Logger, now func() time.Time) *quota.Keep
 	return quota.NewKeeper(quota.Options{Shared: s.quotas, Every: quotaCounting, Wait: quotaWait, Now: now, Log: log})
 }
 
-// guardBackends has all requests to the backends pass the quotas, whichever door
+// guardBackends has all requests to the backends pass the quotas and the locks of
+// their keys, whichever door
 // they come by.
 func (a *app) guardBackends() {
+	locks := newKeyLocks(a.redis) // one, because two backends may be one store
 	if a.client != nil {
-		a.client.Guard = a.quotas.Guard(a.client)
+		a.client.Guard, a.client.Locks = a.quotas.Guard(a.client), locks
 	}
 	for _, c := range a.further {
-		c.Guard = a.quotas.Guard(c)
+		c.Guard, c.Locks = a.quotas.Guard(c), locks
 	}
-	a.counted.registry.MustRegister(quotaMetrics{a.quotas})
+	a.counted.registry.MustRegister(quotaMetrics{a.quotas}, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "s3gateway", Name: "read_mismatches_total", Help: "Answers of backends that were cut, because their bytes differ from the object's checksum.",
+	}, a.mismatches))
+}
+
+// mismatches counts those of all backends.
+func (a *app) mismatches() float64 {
+	total := int64(0)
+	if a.client != nil {
+		total = a.client.Mismatches()
+	}
+	for _, c := range a.further {
+		total += c.Mismatches()
+	}
+	return float64(total)
 }
 
 // underQuotas holds each request to the quotas that were in force when it began.

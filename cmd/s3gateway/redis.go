@@ -9,6 +9,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/api"
+	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/policy"
@@ -91,6 +92,53 @@ func (l uploadLocks) Lock(ctx context.Context, name string, interrupt func()) (f
 	case errors.Is(err, shared.ErrAway):
 		return release, nil // the condition on the upload's state decides then
 	case err != nil:
+		release()
+		return nil, err
+	}
+	return func() {
+		releaseAll()
+		release()
+	}, nil
+}
+
+// keyLocks are those of one process, and of all replicas while Redis is there.
+type keyLocks struct {
+	local backend.KeyLocks
+	redis *shared.Redis
+}
+
+func newKeyLocks(s *sharing) backend.KeyLocks {
+	if s.redis == nil {
+		return backend.NewKeyLocks()
+	}
+	return keyLocks{local: backend.NewKeyLocks(), redis: s.redis}
+}
+
+// Share lets a write pass while Redis is away: Redis is never needed to store.
+func (l keyLocks) Share(ctx context.Context, name string) (func(), error) {
+	return l.take(ctx, name, l.local.Share, func(ctx context.Context, name string) (func(), error) {
+		release, err := l.redis.ShareKey(ctx, name)
+		if errors.Is(err, shared.ErrAway) {
+			return func() {}, nil
+		}
+		return release, err
+	})
+}
+
+// Own fails while Redis is away.
+func (l keyLocks) Own(ctx context.Context, name string) (func(), error) {
+	return l.take(ctx, name, l.local.Own, l.redis.OwnKey)
+}
+
+// take takes the lock of this process first, so that its requests do not wait for
+// each other by way of Redis.
+func (l keyLocks) take(ctx context.Context, name string, local, all func(context.Context, string) (func(), error)) (func(), error) {
+	release, err := local(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	releaseAll, err := all(ctx, name)
+	if err != nil {
 		release()
 		return nil, err
 	}

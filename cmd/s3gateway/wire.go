@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -45,7 +46,9 @@ type app struct {
 	patience time.Duration
 	// wait is how long an embedded store waits for another process to leave its
 	// folder.
-	wait    time.Duration
+	wait time.Duration
+	// stall is how long a client may send or take no byte, 0 for stallTimeout.
+	stall   time.Duration
 	issuer  issuerInForce
 	current atomic.Pointer[doorsInForce]
 	refused lastError // of the configuration that was read last
@@ -194,7 +197,7 @@ func (a *app) handlerOf(p parts) http.Handler {
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
 		recordRequests(p.log, a.now, p.cfg.TrustedProxies), a.counted.count, recoverPanics(p.log), endOldConnections, drain.Middleware,
-		guardStalls(stallTimeout), a.traffic.Handler, underQuotas(p.quotas),
+		guardStalls(cmp.Or(a.stall, stallTimeout)), a.traffic.Handler, underQuotas(p.quotas),
 	)
 }
 
@@ -301,7 +304,8 @@ func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Log
 	}
 	return backend.Endpoint{
 		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: wire.New(a.store, wire.Options{Log: log, Now: now}),
-		Region: localstore.Region, PathStyle: true, Trailers: true, Credentials: aws.AnonymousCredentials{},
+		Region: localstore.Region, PathStyle: true, Trailers: true, ConditionalWrites: true, ConditionalCopies: true, ConditionalDeletes: true,
+		IfRange: true, Credentials: aws.AnonymousCredentials{},
 	}, nil
 }
 
@@ -314,6 +318,7 @@ func (a *app) realEndpoint(ctx context.Context, cfg *config.Config, _ zerolog.Lo
 	if e.URL == nil {
 		e.URL = backend.AWSEndpoint(cfg.Region)
 	}
+	e.Know()
 	if cfg.S3CAFile != "" {
 		if e.CAs, err = (listen.File{Setting: "S3_CA_FILE", Path: cfg.S3CAFile}).Pool(); err != nil {
 			return e, &exitError{code: exitSettings, err: err}

@@ -21,3 +21,13 @@ func (s *Store) Front(t testing.TB, handler func(pass http.Handler) http.Handler
 	front.Endpoint, front.Transport, front.wire = &at, nil, transport()
 	return &front
 }
+
+// OnTCP returns the same store at an address of TCP, for tests of what happens on
+// the way to it.
+func (s *Store) OnTCP(t testing.TB) *Store {
+	t.Helper()
+	if s.Transport == nil {
+		return s
+	}
+	return s.Front(t, func(pass http.Handler) http.HandlerFunc { return pass.ServeHTTP })
+}
