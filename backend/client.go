@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,6 +32,7 @@ type Client struct {
 	plain     http.RoundTripper
 	patient   *http.Transport // waits long for an answer
 	regions   *regions
+	isMinIO   atomic.Bool // an answer said so
 	log       zerolog.Logger
 	now       func() time.Time
 	s3        *s3.Client

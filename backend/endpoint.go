@@ -42,6 +42,8 @@ type Endpoint struct {
 	// FileKeys is true when the backend maps keys to files and so cleans
 	// paths: keys that would alias another are refused before they reach it.
 	FileKeys bool
+	// Names says how the store spells versions, uploads and keys.
+	Names Names
 	// CAs alone vouch for the backend's certificate; nil means the system's.
 	CAs *x509.CertPool
 	// SkipTLSVerify takes any certificate for the backend's.

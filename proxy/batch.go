@@ -86,10 +86,11 @@ func (d *Door) deleteObjects(x *exchange) error {
 	return x.answerXML(http.StatusOK, result)
 }
 
-// deleted are the audit log's entries for what was asked and did not fail.
+// deleted are the audit log's entries for what was asked and did not fail, one
+// for each however often the batch names it.
 func (x *exchange) deleted(asked []deletedObject, failed []deleteError) []gateway.Judged {
 	type name struct{ key, version string }
-	kept := map[name]bool{}
+	kept := map[name]bool{} // no entry, or none any more
 	for _, e := range failed {
 		kept[name{e.Key, e.VersionID}] = true
 	}
@@ -98,6 +99,7 @@ func (x *exchange) deleted(asked []deletedObject, failed []deleteError) []gatewa
 		if kept[name{o.Key, o.VersionID}] {
 			continue
 		}
+		kept[name{o.Key, o.VersionID}] = true
 		gone = append(gone, gateway.Judged{Action: x.deleteAction(o), Bucket: x.addr.Bucket, Key: o.Key, VersionID: o.VersionID})
 	}
 	return gone
@@ -153,6 +155,9 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 		return err
 	}
 	if _, err := x.at.at("key", o.Key); err != nil {
+		return err
+	}
+	if err := x.at.Backend.CheckVersion(o.VersionID); o.VersionID != "" && err != nil {
 		return err
 	}
 	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {

@@ -66,6 +66,9 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 	if s.at, err = s.at.at("copy source", s.addr.Key); err != nil {
 		return source{}, err
 	}
+	if err := s.at.Backend.CheckVersion(s.version); s.version != "" && err != nil {
+		return source{}, err
+	}
 	return s, d.may(x, gateway.Read, s.addr.Bucket, s.addr.Key)
 }
 

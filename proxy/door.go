@@ -246,8 +246,28 @@ func (d *Door) locate(x *exchange) (err error) {
 		// The backend would take the names for its own, and tell its own.
 		return notImplemented(x.op.Name + " on a bucket that has another name at its backend")
 	}
-	x.at, err = x.at.at("key", x.addr.Key)
-	return err
+	if x.at, err = x.at.at("key", x.addr.Key); err != nil {
+		return err
+	}
+	return x.checkIDs()
+}
+
+// checkIDs refuses ids of versions and uploads that the backend would take for
+// others: what is decided and counted here must be what is changed there.
+func (x *exchange) checkIDs() error {
+	for _, p := range x.query {
+		var err error
+		switch p.Key {
+		case "versionId":
+			err = x.at.Backend.CheckVersion(p.Value)
+		case "uploadId":
+			err = x.at.Backend.CheckUpload(p.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkPayloadMode refuses signed chunks where no object's bytes come: what they

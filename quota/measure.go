@@ -57,12 +57,8 @@ func absent(err error) bool {
 // part measures one part of an upload. MinIO lists nothing behind a marker that is
 // no part, so an answer counts only when it shows the part or the one before it;
 // otherwise the whole list does.
-func (g *Guard) part(bucket, key, upload, number string) func(context.Context) (state, error) {
-	n, err := strconv.Atoi(number)
+func (g *Guard) part(bucket, key, upload string, n int) func(context.Context) (state, error) {
 	return func(ctx context.Context) (state, error) {
-		if err != nil {
-			return state{}, err
-		}
 		ctx, cancel := context.WithTimeout(ctx, measureTimeout)
 		defer cancel()
 		in := &s3.ListPartsInput{
