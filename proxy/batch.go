@@ -157,17 +157,21 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
-	if err := x.at.Backend.CheckVersion(o.VersionID); o.VersionID != "" && err != nil {
-		return err
+	// MinIO cleans it, here alone: "in/../a" would delete "a".
+	dots := gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
+	if cleanKey(o.Key) == "" {
+		return dots // there is no other key to ask for
 	}
 	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {
 		return err
 	}
 	if hasDotSegment(o.Key) {
-		// MinIO cleans it, here alone: "in/../a" would delete "a".
-		return gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
+		return dots
 	}
-	return nil
+	if o.VersionID == "" {
+		return nil
+	}
+	return x.at.Backend.CheckVersion(o.VersionID)
 }
 
 // beginDeletes announces every key of a batch to the cache, all at once: replicas

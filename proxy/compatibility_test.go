@@ -74,6 +74,12 @@ func compatibilityPage(t *testing.T) []byte {
 		if op.VersionAction != "" {
 			action += ", by version " + string(op.VersionAction)
 		}
+		if op.VersionAlso != "" {
+			action += ", by version also " + string(op.VersionAlso)
+		}
+		if op.MetadataAction != "" {
+			action += ", with metadata also " + string(op.MetadataAction)
+		}
 		on := seen[op.Name]
 		if len(on) != 2 {
 			t.Fatalf("testdata/operations.tsv says nothing of %s: go test ./cmd/s3gateway -run Documented -update, on both stores", op.Name)

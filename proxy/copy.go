@@ -66,10 +66,13 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 	if s.at, err = s.at.at("copy source", s.addr.Key); err != nil {
 		return source{}, err
 	}
-	if err := s.at.Backend.CheckVersion(s.version); s.version != "" && err != nil {
+	if s.version == "" {
+		return s, d.may(x, gateway.Read, s.addr.Bucket, s.addr.Key)
+	}
+	if err := d.may(x, gateway.ReadVersion, s.addr.Bucket, s.addr.Key); err != nil {
 		return source{}, err
 	}
-	return s, d.may(x, gateway.Read, s.addr.Bucket, s.addr.Key)
+	return s, s.at.Backend.CheckVersion(s.version)
 }
 
 // header is the copy source as it goes to the backend.

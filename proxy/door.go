@@ -92,6 +92,7 @@ func stages() []func(*Door, *exchange) error {
 		(*Door).findOperation,
 		(*Door).locate,
 		(*Door).authorise,
+		(*Door).checkIDs,
 		(*Door).checkPayloadMode,
 		(*Door).chooseHeaders,
 		(*Door).serve,
@@ -246,15 +247,13 @@ func (d *Door) locate(x *exchange) (err error) {
 		// The backend would take the names for its own, and tell its own.
 		return notImplemented(x.op.Name + " on a bucket that has another name at its backend")
 	}
-	if x.at, err = x.at.at("key", x.addr.Key); err != nil {
-		return err
-	}
-	return x.checkIDs()
+	x.at, err = x.at.at("key", x.addr.Key)
+	return err
 }
 
 // checkIDs refuses ids of versions and uploads that the backend would take for
 // others: what is decided and counted here must be what is changed there.
-func (x *exchange) checkIDs() error {
+func (d *Door) checkIDs(x *exchange) error {
 	for _, p := range x.query {
 		var err error
 		switch p.Key {

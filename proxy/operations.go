@@ -60,9 +60,13 @@ type Operation struct {
 	Tells         []string
 	TellingHeader string
 	Action        gateway.Action
-	// VersionAction replaces Action when the request names a versionId.
-	VersionAction gateway.Action
-	Body          BodyKind
+	// VersionAction replaces Action when the request names a versionId, and
+	// VersionAlso is needed beside it then.
+	VersionAction, VersionAlso gateway.Action
+	// MetadataAction is needed over all that is listed when the listing has to
+	// show metadata.
+	MetadataAction gateway.Action
+	Body           BodyKind
 	// Params are the further query keys that the operation knows.
 	Params []string
 	// Headers are the x-amz-* headers that it knows, beside those of every
@@ -139,8 +143,8 @@ func operations() []Operation {
 			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
 
 		// Objects
-		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true},
-		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true, Cached: true},
+		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true},
+		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders, Link: true, Public: true, Cached: true},
 		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, bodyHeaders), Effect: ChangesObject, Link: true, handle: (*Door).putObject},
 		{Name: "PostObject", Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
@@ -153,9 +157,9 @@ func operations() []Operation {
 			Params: versionParam, Headers: []string{"x-amz-mfa", "x-amz-bypass-governance-retention", "x-amz-if-match-*"}, Effect: ChangesObject},
 		{Name: "DeleteObjects", Method: "POST", Level: BucketLevel, Tells: []string{"delete"}, Action: gateway.Delete, Body: DocumentBody,
 			Headers: join(checksumHeaders, []string{"x-amz-mfa", "x-amz-bypass-governance-retention"}), handle: (*Door).deleteObjects},
-		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Shows: ShowsAbout, Params: versionParam,
+		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsAbout, Params: versionParam,
 			Headers: join(sseCustomerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"})},
-		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, Body: DocumentBody,
+		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, VersionAlso: gateway.ReadVersion, Body: DocumentBody,
 			Params: versionParam, Headers: checksumHeaders, Effect: ChangesObject, handle: (*Door).restoreObject},
 		{Name: "SelectObjectContent", Method: "POST", Level: ObjectLevel, Tells: []string{"select"}, Action: gateway.Read, Shows: ShowsAbout, Body: DocumentBody,
 			Params: []string{"select-type"}, Headers: sseCustomerHeaders},
@@ -183,10 +187,10 @@ func operations() []Operation {
 		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List, Probe: true},
 		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: listParams,
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
-		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
+		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List, MetadataAction: gateway.Read,
 			Params:  join(listParams, minioListParams),
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
-		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
+		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List, MetadataAction: gateway.ReadVersion,
 			Params: join(listParams, minioListParams), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true, handle: (*Door).bucketLocation},
 	}
@@ -201,21 +205,22 @@ func objectSettings() []Operation {
 	for _, s := range []struct {
 		key, name    string
 		read, change gateway.Action
+		version      gateway.Action // to read or change that of a version
 		deletable    bool
 		headers      []string
 	}{
-		{key: "tagging", name: "ObjectTagging", read: gateway.Read, change: gateway.Write, deletable: true},
+		{key: "tagging", name: "ObjectTagging", read: gateway.Read, change: gateway.Write, version: gateway.ReadVersion, deletable: true},
 		{key: "acl", name: "ObjectAcl", read: gateway.Manage, change: gateway.Manage, headers: aclHeaders},
 		{key: "retention", name: "ObjectRetention", read: gateway.Manage, change: gateway.Manage, headers: lockHeaders},
 		{key: "legal-hold", name: "ObjectLegalHold", read: gateway.Manage, change: gateway.Manage},
 	} {
 		tells := []string{s.key}
 		rows = append(rows,
-			Operation{Name: "Get" + s.name, Method: "GET", Level: ObjectLevel, Tells: tells, Action: s.read, Params: versionParam},
-			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, Params: versionParam,
+			Operation{Name: "Get" + s.name, Method: "GET", Level: ObjectLevel, Tells: tells, Action: s.read, VersionAction: s.version, Params: versionParam},
+			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version, Params: versionParam,
 				Body: DocumentBody, Headers: join(checksumHeaders, s.headers), Effect: ChangesObject})
 		if s.deletable {
-			rows = append(rows, Operation{Name: "Delete" + s.name, Method: "DELETE", Level: ObjectLevel, Tells: tells, Action: s.change,
+			rows = append(rows, Operation{Name: "Delete" + s.name, Method: "DELETE", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version,
 				Params: versionParam, Effect: ChangesObject})
 		}
 	}
