@@ -44,6 +44,9 @@ type Endpoint struct {
 	FileKeys bool
 	// Names says how the store spells versions, uploads and keys.
 	Names Names
+	// SparesReserved is true when no rule of a bucket's lifecycle acts on keys
+	// under gateway.ReservedPrefix.
+	SparesReserved bool
 	// CAs alone vouch for the backend's certificate; nil means the system's.
 	CAs *x509.CertPool
 	// SkipTLSVerify takes any certificate for the backend's.

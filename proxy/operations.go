@@ -85,6 +85,10 @@ type Operation struct {
 	Public bool
 	// NamesBuckets is true where the document names buckets, or places in them.
 	NamesBuckets bool
+	// Reaches are the actions that the store carries out by itself because of the
+	// document. A denial of the caller on any of them refuses it. What a
+	// lifecycle does is in its rules.
+	Reaches []gateway.Action
 	// Link is true where a link credential may be used.
 	Link bool
 	// handle serves the operation; nil forwards it as it is.
@@ -244,24 +248,25 @@ func bucketSettings() []Operation {
 		effect    Effect
 		headers   []string
 		buckets   bool // the document names buckets
+		reaches   []gateway.Action
 	}{
 		{key: "accelerate", name: "BucketAccelerateConfiguration", methods: canGet | canPut},
-		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders},
+		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.Write}},
 		{key: "analytics", name: "BucketAnalyticsConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
 		{key: "cors", name: "BucketCors", methods: canGet | canPut | canDelete},
 		{key: "encryption", name: "BucketEncryption", methods: canGet | canPut | canDelete},
-		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList},
-		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
-		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}},
-		{key: "logging", name: "BucketLogging", methods: canGet | canPut, buckets: true},
+		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList, reaches: []gateway.Action{gateway.Write}},
+		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true, reaches: []gateway.Action{gateway.List}},
+		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}, reaches: []gateway.Action{gateway.Delete}},
+		{key: "logging", name: "BucketLogging", methods: canGet | canPut, buckets: true, reaches: []gateway.Action{gateway.List}},
 		{key: "metrics", name: "BucketMetricsConfiguration", methods: canGet | canPut | canDelete | canList},
-		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}},
+		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}, reaches: []gateway.Action{gateway.List}},
 		{key: "object-lock", name: "ObjectLockConfiguration", methods: canGet | canPut, headers: []string{"x-amz-bucket-object-lock-token"}},
 		{key: "ownershipControls", name: "BucketOwnershipControls", methods: canGet | canPut | canDelete},
-		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}, buckets: true},
+		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}, buckets: true, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.ReadVersion, gateway.Write, gateway.Delete, gateway.DeleteVersion}},
 		{key: "policyStatus", name: "BucketPolicyStatus", methods: canGet},
 		{key: "publicAccessBlock", name: "PublicAccessBlock", methods: canGet | canPut | canDelete},
-		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}, buckets: true},
+		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}, buckets: true, reaches: []gateway.Action{gateway.Read, gateway.ReadVersion}},
 		{key: "requestPayment", name: "BucketRequestPayment", methods: canGet | canPut},
 		{key: "tagging", name: "BucketTagging", methods: canGet | canPut | canDelete},
 		{key: "versioning", name: "BucketVersioning", methods: canGet | canPut, effect: ChangesBucket, headers: []string{"x-amz-mfa"}},
@@ -281,7 +286,11 @@ func bucketSettings() []Operation {
 			}
 		}
 		add(canGet, Operation{Name: "Get", Method: "GET", NamesBuckets: s.buckets})
-		add(canPut, Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets})
+		put := Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets, Reaches: s.reaches}
+		if len(s.reaches) > 0 {
+			put.handle = (*Door).putReaching
+		}
+		add(canPut, put)
 		add(canDelete, Operation{Name: "Delete", Method: "DELETE", handle: (*Door).deleteSetting})
 	}
 	return rows
