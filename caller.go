@@ -25,11 +25,14 @@ func (c Caller) Anonymous() bool { return c.Name == "" }
 // Action is a class of operations that a grant allows or denies.
 type Action string
 
-// The actions. DeleteVersion is deleting by versionId, Manage is every change
-// or reading of access rules and bucket configuration.
+// The actions. Read is about current versions; ReadVersion is needed where a
+// client names a version, the current one and null included. DeleteVersion is
+// deleting by versionId. Manage is every change or reading of access rules and
+// bucket configuration.
 const (
 	List          Action = "list"
 	Read          Action = "read"
+	ReadVersion   Action = "read-version"
 	Write         Action = "write"
 	Delete        Action = "delete"
 	DeleteVersion Action = "delete-version"

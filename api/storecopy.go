@@ -32,15 +32,16 @@ func (s *Store) Copy(ctx context.Context, from Object, key, filename string) err
 	if resp.StatusCode != http.StatusOK {
 		return backend.ReadError(resp)
 	}
-	if !s.Gate.Verified(from.Key, resp.Header) {
-		return replaced() // it was judged a moment ago
+	found := objectFrom(from.Key, resp.Header)
+	if !s.Gate.Verified(from.Key, resp.Header) || found.ETag != from.ETag || found.ContentType != from.ContentType || found.Size != from.Size {
+		return replaced() // it was checked a moment ago
 	}
 	in, err := s.copyInput(resp.Header, from.Key, key, filename)
 	if err != nil {
 		return err
 	}
 	in.Bucket, in.Key = &s.Bucket, &key
-	in.CopySource = aws.String(s.Bucket + "/" + signer.EncodePath(from.Key))
+	in.CopySource = aws.String(s.Bucket + "/" + signer.EncodePath(from.Key) + s.versionOf(resp.Header))
 	in.CopySourceIfMatch = aws.String(`"` + from.ETag + `"`)
 	change := s.Cache.Change(s.Client.Name, s.Bucket, key)
 	defer change.Done(false)
@@ -52,6 +53,16 @@ func (s *Store) Copy(ctx context.Context, from Object, key, filename string) err
 	}
 	change.Done(true)
 	return nil
+}
+
+// versionOf pins a copy's source by its version, where it has one that no later
+// write replaces.
+func (s *Store) versionOf(h http.Header) string {
+	id := h.Get("X-Amz-Version-Id")
+	if id == "" || id == "null" {
+		return ""
+	}
+	return "?versionId=" + signer.EncodeQuery(id)
 }
 
 // copyInput keeps what the source has, under another original name and with the

@@ -37,6 +37,7 @@ type Client struct {
 	patient   *http.Transport // waits long for an answer
 	regions   *regions
 	tried     tried
+	isMinIO   atomic.Bool // an answer said so
 	// mismatches counts answers whose bytes were not those of their checksum.
 	mismatches atomic.Int64
 	log        zerolog.Logger

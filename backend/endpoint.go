@@ -57,6 +57,11 @@ type Endpoint struct {
 	// Stall is how long the backend may take or send no byte of a body; zero
 	// means 60 seconds.
 	Stall time.Duration
+	// Names says how the store spells versions, uploads and keys.
+	Names Names
+	// SparesReserved is true when no rule of a bucket's lifecycle acts on keys
+	// under gateway.ReservedPrefix.
+	SparesReserved bool
 	// CAs alone vouch for the backend's certificate; nil means the system's.
 	CAs *x509.CertPool
 	// SkipTLSVerify takes any certificate for the backend's.
@@ -79,15 +84,9 @@ func AWSEndpoint(region string) *url.URL {
 func (e *Endpoint) Know() {
 	// Google's XML API has no chunks, and is reached by TLS.
 	e.SignedChunks = e.URL.Hostname() != "storage.googleapis.com"
-	if e.aws() {
+	if onAWS(e.URL) {
 		e.ConditionalWrites, e.ConditionalCopies, e.ConditionalDeletes = true, true, true
 	}
-}
-
-// aws reports an endpoint of AWS.
-func (e *Endpoint) aws() bool {
-	host := e.URL.Hostname()
-	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
 
 // target gives host and path of a bucket and key in this endpoint's style.

@@ -44,8 +44,16 @@ type guarded struct {
 	next   http.RoundTripper
 }
 
-// RoundTrip passes the request on.
+// RoundTrip passes the request on, and learns from the answer which store it is.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := g.pass(r)
+	if err == nil && strings.HasPrefix(resp.Header.Get("Server"), "MinIO") {
+		g.client.isMinIO.Store(true)
+	}
+	return resp, err
+}
+
+func (g *guarded) pass(r *http.Request) (*http.Response, error) {
 	if err := g.client.checkReach(r.URL); err != nil {
 		return nil, err
 	}
@@ -85,11 +93,17 @@ func (e *Endpoint) checkReach(u *url.URL) error {
 // an endpoint is not known; AWS is none of MinIO's. A proxy in front of the store
 // may clean paths.
 func (e *Endpoint) administers(u *url.URL) bool {
-	if e.aws() {
+	if onAWS(e.URL) {
 		return false
 	}
 	at := path.Clean("/" + strings.TrimPrefix(u.Path, strings.TrimSuffix(e.URL.Path, "/")))
 	return at == "/minio" || strings.HasPrefix(at, "/minio/")
+}
+
+// onAWS reports whether an endpoint is one of AWS.
+func onAWS(u *url.URL) bool {
+	host := u.Hostname()
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
 
 // climbs reports an upload ID that is a path out of the uploads of its key. Stores

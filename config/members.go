@@ -174,12 +174,12 @@ var public = kind[bool]{
 		}
 		return ""
 	},
-	accepted: "accepted: read (everybody may GET and HEAD its objects), none",
+	accepted: "accepted: read (everybody may GET and HEAD its objects as they are now), none",
 }
 
 var action = kind[gateway.Action]{
 	parse: func(text string) (gateway.Action, error) {
-		for _, a := range []gateway.Action{gateway.List, gateway.Read, gateway.Write, gateway.Delete, gateway.DeleteVersion, gateway.Manage} {
+		for _, a := range []gateway.Action{gateway.List, gateway.Read, gateway.ReadVersion, gateway.Write, gateway.Delete, gateway.DeleteVersion, gateway.Manage} {
 			if text == string(a) {
 				return a, nil
 			}
@@ -187,7 +187,7 @@ var action = kind[gateway.Action]{
 		return "", errors.New("not an action")
 	},
 	show:     func(a gateway.Action) string { return string(a) },
-	accepted: "accepted: list, read, write, delete, delete-version, manage",
+	accepted: "accepted: list, read, read-version, write, delete, delete-version, manage",
 }
 
 // moment reads a time with its zone: without one, an expiry would move with the

@@ -18,15 +18,38 @@ type Request struct {
 	// list of buckets.
 	Bucket string
 	// Key is compared byte for byte, as the client sent it. For a listing it
-	// is the prefix that is listed. "" is the bucket itself; with an action on
-	// objects (DeleteObjects) it asks whether any key could be granted, and
-	// each key has to be asked for when it is known.
+	// is the prefix that is listed; "" is the bucket itself.
 	Key string
+	// Keys says which keys the request is about.
+	Keys Keys
 	// Address is the client's. The zero value (a unix socket, or not known)
 	// is in no network.
 	Address netip.Addr
 	// Now is the time of the request. The zero value is at no time of the day.
 	Now time.Time
+}
+
+// Keys says which keys a Request is about.
+type Keys int
+
+const (
+	// OneKey is the key itself. A listing, and whatever names no key, is about
+	// EveryKey all the same.
+	OneKey Keys = iota
+	// EveryKey are all keys that begin with Key: a grant has to cover them all,
+	// and no denial may hold for any of them.
+	EveryKey
+	// SomeKey asks whether any key could be granted. Each key has to be asked
+	// for when it is known.
+	SomeKey
+)
+
+// keys is Keys, read as its comment says.
+func (r *Request) keys() Keys {
+	if r.Keys == OneKey && (r.Action == gateway.List || r.Key == "") {
+		return EveryKey
+	}
+	return r.Keys
 }
 
 // Verdict is what the policy says to a request, and why. String explains it.
@@ -44,7 +67,7 @@ const (
 	byUnknown    = "nobody is granted this action"
 	byNoRules    = "the caller is not known to the policy"
 	byEverything = "the caller may do everything"
-	byPublic     = "the bucket is public: everybody may read its objects"
+	byPublic     = "the bucket is public: everybody may read what is current in it"
 	byBucketList = "every caller may list the buckets that it can see"
 	byDefault    = "no grant of the caller covers it, and the default is nothing"
 )
@@ -68,7 +91,7 @@ func (p *Policy) Decide(r Request) Verdict {
 		return Verdict{Allowed: true, reason: byPublic}
 	case r.Caller.Anonymous():
 		return Verdict{reason: byAnonymous}
-	case r.Caller.Link && (r.Key == "" || !slices.Contains(links, r.Action)):
+	case r.Caller.Link && (r.keys() != OneKey || !slices.Contains(links, r.Action)):
 		return Verdict{reason: byLink}
 	case p.Rules == nil:
 		return Verdict{Allowed: true, reason: byEverything}
@@ -120,9 +143,10 @@ func (c *callerRules) decide(r *Request, public bool) Verdict {
 	return d
 }
 
-// publicRead reports whether everybody may do it.
+// publicRead reports whether everybody may do it: reading one object by its name,
+// and no version of it.
 func (p *Policy) publicRead(r Request) bool {
-	if p.Rules == nil || r.Action != gateway.Read || r.Key == "" {
+	if p.Rules == nil || r.Action != gateway.Read || r.keys() != OneKey {
 		return false
 	}
 	b := p.Rules.buckets[r.Bucket]
@@ -147,22 +171,19 @@ func covers(patterns []pattern, bucket string) bool {
 
 // holds judges key and conditions.
 func (g *grant) holds(r *Request) bool {
-	return g.reaches(r.Action, r.Key) && g.near(r.Address) && g.during(r.Now)
+	return g.reaches(r.keys(), r.Key) && g.near(r.Address) && g.during(r.Now)
 }
 
-// reaches reports whether the grant is about the key. What is about many keys
-// (a listing, a change of the whole bucket) is allowed when all of them lie
-// under the prefix, and denied when one of them may.
-func (g *grant) reaches(a gateway.Action, key string) bool {
+// reaches reports whether the grant is about the keys. What is about many of
+// them is allowed when all lie under the prefix, and denied when one may.
+func (g *grant) reaches(keys Keys, key string) bool {
 	switch {
 	case strings.HasPrefix(key, g.Prefix):
 		return true
-	case a == gateway.List, a == gateway.Manage && key == "":
+	case keys == EveryKey:
 		return g.Deny && strings.HasPrefix(g.Prefix, key)
-	case key == "":
-		return !g.Deny // keys that come later, each judged then
 	}
-	return false
+	return keys == SomeKey && !g.Deny
 }
 
 func (g *grant) near(client netip.Addr) bool {

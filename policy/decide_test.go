@@ -99,7 +99,9 @@ func TestDecide(t *testing.T) {
 		{"beside the deny", "web", gateway.Read, "pictures", "in/secrets", "", "", true},
 		{"many deletes, judged by key", "web", gateway.Delete, "pictures", "", "", "", true},
 		{"many deletes in a bucket without any", "web", gateway.Delete, "logs-a", "", "", "", false},
+		{"no key where one is needed", "web", gateway.Delete, "pictures", "", "", "", false},
 		{"a pattern", "web", gateway.Read, "logs-a", "x", "", "", true},
+		{"reading grants no versions", "web", gateway.ReadVersion, "logs-a", "x", "", "", false},
 		{"a pattern that a deny narrows", "web", gateway.Read, "logs-secret", "x", "", "", false},
 		{"a bucket named as the pattern", "web", gateway.Read, "logs", "x", "", "", false},
 
@@ -137,6 +139,7 @@ func TestDecide(t *testing.T) {
 		{"anybody reads a public object", "", gateway.Read, "public", "a", "", "", true},
 		{"anybody reads the gateway's own in it", "", gateway.Read, "public", ".s3gateway/a", "", "", false},
 		{"anybody lists a public bucket", "", gateway.List, "public", "a", "", "", false},
+		{"anybody reads a version in a public bucket", "", gateway.ReadVersion, "public", "a", "", "", false},
 		{"anybody reads a public bucket itself", "", gateway.Read, "public", "", "", "", false},
 		{"anybody writes a public object", "", gateway.Write, "public", "a", "", "", false},
 		{"anybody reads a private object", "", gateway.Read, "private", "a", "", "", false},
@@ -155,6 +158,9 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			name, link := strings.CutSuffix(tt.caller, "*")
 			r := Request{Caller: gateway.Caller{Name: name, Link: link}, Action: tt.action, Bucket: tt.bucket, Key: tt.key}
+			if strings.HasPrefix(tt.name, "many deletes") {
+				r.Keys = SomeKey
+			}
 			if tt.address != "" {
 				r.Address = netip.MustParseAddr(tt.address)
 			}
@@ -424,6 +430,59 @@ func BenchmarkDecide(b *testing.B) {
 	for b.Loop() {
 		if p.Allow(r) != nil {
 			b.Fatal("refused")
+		}
+	}
+}
+
+// A question about a set of keys is answered for all of them, whatever the
+// action: an empty or shorter key is no promise that each will be asked for.
+func TestASetIsAllowedAsAWhole(t *testing.T) {
+	p := &Policy{Rules: newRules(t, []CallerRules{
+		{Name: "part", Grants: []Grant{allowTo("b", "in/", "read read-version delete delete-version")}},
+		{Name: "hole", Grants: []Grant{allowTo("b", "", "read read-version delete delete-version"), denyTo("b", "in/secret/", "read delete")}},
+		{Name: "public", Grants: []Grant{allowTo("open", "", "list")}},
+	}, BucketRules{Name: "open", PublicRead: true})}
+	for _, a := range acts("read read-version delete delete-version") {
+		for _, tt := range []struct {
+			caller, prefix string
+			every, some    bool
+		}{
+			{"part", "", false, true}, {"part", "i", false, true}, {"part", "in/", true, true}, {"part", "in/x", true, true}, {"part", "out/", false, true},
+			{"hole", "", false, true}, {"hole", "in", false, true}, {"hole", "in/secret/", false, false}, {"hole", "in/secret/x", false, false}, {"hole", "in/x", true, true},
+		} {
+			r := Request{Caller: gateway.Caller{Name: tt.caller}, Action: a, Bucket: "b", Key: tt.prefix, Keys: EveryKey}
+			if v := p.Decide(r); v.Allowed != tt.every {
+				t.Errorf("%s, %s of every key %q: %v", tt.caller, a, tt.prefix, v)
+			}
+			if r.Keys = SomeKey; tt.prefix == "" && p.Decide(r).Allowed != tt.some {
+				t.Errorf("%s, %s of some key: %v", tt.caller, a, p.Decide(r))
+			}
+			r.Caller.Link, r.Keys = true, EveryKey
+			if v := p.Decide(r); v.Allowed {
+				t.Errorf("a link of %s, %s of every key: %v", tt.caller, a, v)
+			}
+		}
+	}
+	if v := p.Decide(Request{Caller: gateway.Caller{Name: "public"}, Action: gateway.Read, Bucket: "open", Keys: EveryKey}); v.Allowed {
+		t.Errorf("a public bucket gives its objects by name: %v", v)
+	}
+}
+
+// A denial of what is current is one of versions, but not the other way round.
+func TestADenialHoldsForVersions(t *testing.T) {
+	p := &Policy{Rules: newRules(t, []CallerRules{
+		{Name: "x", Grants: []Grant{allowTo("b", "", "read read-version delete delete-version"), denyTo("b", "now/", "read delete"), denyTo("b", "then/", "read-version delete-version")}},
+	})}
+	for _, tt := range []struct {
+		action gateway.Action
+		key    string
+		want   bool
+	}{
+		{gateway.Read, "now/a", false}, {gateway.ReadVersion, "now/a", false}, {gateway.Delete, "now/a", false}, {gateway.DeleteVersion, "now/a", false},
+		{gateway.Read, "then/a", true}, {gateway.ReadVersion, "then/a", false}, {gateway.Delete, "then/a", true}, {gateway.DeleteVersion, "then/a", false},
+	} {
+		if v := p.Decide(Request{Caller: gateway.Caller{Name: "x"}, Action: tt.action, Bucket: "b", Key: tt.key}); v.Allowed != tt.want {
+			t.Errorf("%s of %s: %v", tt.action, tt.key, v)
 		}
 	}
 }

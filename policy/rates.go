@@ -25,8 +25,11 @@ var classes = []gateway.Action{gateway.List, gateway.Read, gateway.Write, gatewa
 
 // classOf gives the place of an action in classes, -1 for none.
 func classOf(a gateway.Action) int {
-	if a == gateway.DeleteVersion {
+	switch a {
+	case gateway.DeleteVersion:
 		a = gateway.Delete
+	case gateway.ReadVersion:
+		a = gateway.Read
 	}
 	return slices.Index(classes, a)
 }

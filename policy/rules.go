@@ -150,6 +150,18 @@ func setOf(a gateway.Action) actionSet {
 	return 0
 }
 
+// versionsOf are the actions on versions that a denial of some actions denies
+// too: who may not read a key may not read what it held before.
+func versionsOf(denied actionSet) (all actionSet) {
+	if denied&setOf(gateway.Read) != 0 {
+		all |= setOf(gateway.ReadVersion)
+	}
+	if denied&setOf(gateway.Delete) != 0 {
+		all |= setOf(gateway.DeleteVersion)
+	}
+	return all
+}
+
 // bucketPatterns reads names and patterns of buckets.
 func bucketPatterns(texts []string) ([]pattern, error) {
 	var all []pattern
@@ -173,6 +185,9 @@ func compile(g Grant, number int, caller string) (c grant, err error) {
 			return c, fmt.Errorf("%q is no action", a)
 		}
 		c.actions |= bit
+	}
+	if g.Deny {
+		c.actions |= versionsOf(c.actions)
 	}
 	if len(c.patterns) == 0 || c.actions == 0 {
 		return c, errors.New("names no bucket or no action")

@@ -7,18 +7,34 @@ import (
 	"github.com/codeguardians/s3gateway/policy"
 )
 
-// may asks the policy about one key, under the conditions of this request, and
-// counts the request for the rates of the bucket.
-func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
+// question is what the policy is asked about some keys of a bucket.
+type question struct {
+	action      gateway.Action
+	bucket, key string
+	keys        policy.Keys
+}
+
+// asking is the question under the conditions of this request.
+func (x *exchange) asking(q question) policy.Request {
 	facts := gateway.RecordFrom(x.r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	r := policy.Request{
-		Caller: x.caller, Action: action, Bucket: bucket, Key: key, Address: address, Now: facts.Start,
+	return policy.Request{
+		Caller: x.caller, Action: q.action, Bucket: q.bucket, Key: q.key, Keys: q.keys, Address: address, Now: facts.Start,
 	}
-	if err := d.Policy.Judge(x.r.Context(), r); err != nil {
+}
+
+// may asks the policy about one key and counts the request for the rates of the
+// bucket.
+func (d *Door) may(x *exchange, action gateway.Action, bucket, key string) error {
+	return d.mayAll(x, question{action: action, bucket: bucket, key: key})
+}
+
+// mayAll is may for any keys.
+func (d *Door) mayAll(x *exchange, q question) error {
+	if err := d.Policy.Judge(x.r.Context(), x.asking(q)); err != nil {
 		return err
 	}
-	return policy.PassageFrom(x.r.Context()).Bucket(d.Policy, x.caller, bucket, action)
+	return policy.PassageFrom(x.r.Context()).Bucket(d.Policy, x.caller, q.bucket, q.action)
 }
 
 // limits are the policy's limits for what is stored under the request's key.
@@ -37,26 +53,55 @@ func (d *Door) authorise(x *exchange) error {
 	if x.op.Probe && d.Policy.Visible(x.caller, x.addr.Bucket) {
 		return nil
 	}
-	action := x.op.Action
-	if x.op.VersionAction != "" && has(x.query, "versionId") {
-		action = x.op.VersionAction
-		gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Action = action })
+	questions := d.questions(x)
+	if x.op.VersionAction != "" {
+		gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Action = questions[0].action })
 	}
-	key := x.addr.Key
-	if action == gateway.List {
-		key = get(x.query, "prefix")
-	}
-	if err := d.may(x, action, x.addr.Bucket, key); err != nil {
-		return err
-	}
-	if action == gateway.List && has(x.query, metadataParam) {
-		// What a HEAD of each object would tell.
-		if err := d.may(x, gateway.Read, x.addr.Bucket, key); err != nil {
+	for _, q := range questions {
+		if err := d.mayAll(x, q); err != nil {
 			return err
 		}
 	}
-	if needsManage(x.header) {
-		return d.may(x, gateway.Manage, x.addr.Bucket, x.addr.Key)
-	}
 	return nil
+}
+
+// questions are all that the policy is asked before anything of the body is read.
+func (d *Door) questions(x *exchange) []question {
+	op, of := x.op, question{action: x.op.Action, bucket: x.addr.Bucket, key: x.addr.Key}
+	switch {
+	case op.Name == "DeleteObjects":
+		of = d.batchQuestion(x)
+	case op.Action == gateway.List:
+		of.key = get(x.query, "prefix")
+	}
+	versioned := has(x.query, "versionId")
+	if versioned && op.VersionAction != "" {
+		of.action = op.VersionAction
+	}
+	all := []question{of}
+	also := func(action gateway.Action, keys policy.Keys) {
+		all = append(all, question{action, of.bucket, of.key, keys})
+	}
+	if versioned && op.VersionAlso != "" {
+		also(op.VersionAlso, policy.OneKey)
+	}
+	if op.MetadataAction != "" && has(x.query, metadataParam) {
+		also(op.MetadataAction, policy.EveryKey) // what a HEAD of each would tell
+	}
+	if needsManage(x.header) {
+		all = append(all, question{action: gateway.Manage, bucket: of.bucket, key: x.addr.Key})
+	}
+	return all
+}
+
+// batchQuestion asks whether a batch could delete anything, or any version: each
+// key is asked for when the document is read.
+func (d *Door) batchQuestion(x *exchange) question {
+	some := question{action: gateway.Delete, bucket: x.addr.Bucket, keys: policy.SomeKey}
+	versions := some
+	versions.action = gateway.DeleteVersion
+	if !d.Policy.DecideBoth(x.asking(some)).Allowed && d.Policy.DecideBoth(x.asking(versions)).Allowed {
+		return versions
+	}
+	return some
 }

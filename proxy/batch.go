@@ -104,10 +104,11 @@ func (d *Door) deleteObjects(x *exchange) error {
 	return x.answerXML(http.StatusOK, result)
 }
 
-// deleted are the audit log's entries for what was asked and did not fail.
+// deleted are the audit log's entries for what was asked and did not fail, one
+// for each however often the batch names it.
 func (x *exchange) deleted(asked []deletedObject, failed []deleteError) []gateway.Judged {
 	type name struct{ key, version string }
-	kept := map[name]bool{}
+	kept := map[name]bool{} // no entry, or none any more
 	for _, e := range failed {
 		kept[name{e.Key, e.VersionID}] = true
 	}
@@ -116,6 +117,7 @@ func (x *exchange) deleted(asked []deletedObject, failed []deleteError) []gatewa
 		if kept[name{o.Key, o.version()}] {
 			continue
 		}
+		kept[name{o.Key, o.version()}] = true
 		gone = append(gone, gateway.Judged{Action: x.deleteAction(o), Bucket: x.addr.Bucket, Key: o.Key, VersionID: o.version()})
 	}
 	return gone
@@ -255,15 +257,23 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
+	// MinIO cleans it, here alone: "in/../a" would delete "a".
+	dots := gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
+	if cleanKey(o.Key) == "" {
+		return dots // there is no other key to ask for
+	}
 	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {
 		return err
 	}
 	if hasDotSegment(o.Key) && x.at.Backend.Transport == nil {
 		// MinIO cleans it, here alone: "in/../a" would delete "a". The store in
 		// the process keeps keys as they are.
-		return gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
+		return dots
 	}
-	return nil
+	if o.version() == "" {
+		return nil
+	}
+	return x.at.Backend.CheckVersion(o.version())
 }
 
 // beginDeletes announces every key of a batch to the cache, all at once: replicas

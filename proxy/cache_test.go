@@ -107,6 +107,7 @@ func TestWritesEmptyTheCache(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
+			r.backend.hasSources("/bucket/old")
 			r.backend.answers(func(w http.ResponseWriter, q *http.Request, _ seen) {
 				w.Header().Set("Etag", `"etag"`)
 				if q.Method != http.MethodHead {

@@ -74,6 +74,12 @@ func compatibilityPage(t *testing.T) []byte {
 		if op.VersionAction != "" {
 			action += ", by version " + string(op.VersionAction)
 		}
+		if op.VersionAlso != "" {
+			action += ", by version also " + string(op.VersionAlso)
+		}
+		if op.MetadataAction != "" {
+			action += ", with metadata also " + string(op.MetadataAction)
+		}
 		on := seen[op.Name]
 		if len(on) != 2 {
 			t.Fatalf("testdata/operations.tsv says nothing of %s: go test ./cmd/s3gateway -run Documented -update, on both stores", op.Name)
@@ -143,6 +149,9 @@ On purpose, because the gateway answers for what it signs anew:
 | an x-amz-* header that the client did not sign | 403 AccessDenied | the gateway's signature would bless it |
 | an x-amz-* header or query parameter that the operation does not know; a sub-resource that the method does not have | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
 | a bucket named ` + "`minio`" + `, or a key below ` + "`minio/`" + ` where buckets are host names of the backend (not on AWS) | 403 AccessDenied | MinIO serves its administration there, to whoever holds the gateway's key |
+| a part number with a leading zero | 400 InvalidArgument | MinIO takes ` + "`01`" + ` for part 1, which would have two names |
+| a version ID of MinIO in another spelling than its own (capitals, braces, no dashes, spaces around) | 400 InvalidArgument | MinIO takes it for the same version |
+| an upload ID of MinIO in another spelling than its own | 404 NoSuchUpload | MinIO takes it for the same upload |
 | an upload ID with a segment ` + "`..`" + ` or ` + "`.`" + `, as it stands or in base64 | 404 NoSuchUpload | MinIO follows it as a path, to any object of any bucket |
 | a marker or continuation token with a ` + "`[minio_cache:`" + ` that MinIO did not write | 400 InvalidArgument | MinIO writes to the path that it names, in any bucket |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |

@@ -10,7 +10,6 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/internal/precondition"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/signer"
 )
@@ -66,7 +65,22 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 	if s.at, err = s.at.at("copy source", s.addr.Key); err != nil {
 		return source{}, err
 	}
-	return s, d.may(x, gateway.Read, s.addr.Bucket, s.addr.Key)
+	if s.version == "" {
+		return s, d.may(x, gateway.Read, s.addr.Bucket, s.addr.Key)
+	}
+	if err := d.may(x, gateway.ReadVersion, s.addr.Bucket, s.addr.Key); err != nil {
+		return source{}, err
+	}
+	return s, s.at.Backend.CheckVersion(s.version)
+}
+
+// pinned is the source that a HEAD has found: by its version too, where it has
+// one that no later write replaces; otherwise the ETag alone pins it.
+func (s source) pinned(of http.Header) source {
+	if id := of.Get("X-Amz-Version-Id"); s.version == "" && id != "" && id != "null" {
+		s.version = id
+	}
+	return s
 }
 
 // header is the copy source as it goes to the backend.
@@ -117,7 +131,7 @@ func (d *Door) examine(x *exchange, s source, offset int64, sniff bool) (facts, 
 	}
 	header.Set("Range", "bytes="+decimal(offset)+"-"+decimal(offset+policy.SniffLen-1))
 	header.Set("If-Match", f.etag)
-	if resp, err = d.ask(x, s, http.MethodGet, header); err != nil {
+	if resp, err = d.ask(x, s.pinned(f.header), http.MethodGet, header); err != nil {
 		return facts{}, err
 	}
 	defer resp.Body.Close()
@@ -155,8 +169,9 @@ func (d *Door) ask(x *exchange, s source, method string, header http.Header) (*h
 	return resp, nil
 }
 
-// copyObject copies within the backend, after the source was judged as an
-// upload of the same size, type and bytes would be.
+// copyObject copies within the backend, after the source was checked as an
+// upload of the same size, type and bytes would be. It is pinned for every
+// caller: without limits the quota is still charged for what was measured.
 func (d *Door) copyObject(x *exchange) error {
 	s, err := d.parseSource(x)
 	if err != nil {
@@ -170,12 +185,7 @@ func (d *Door) copyObject(x *exchange) error {
 		return err
 	}
 	defer release()
-	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits, conditional := d.limits(x), !precondition.Read(x.out, sourcePrefix).Empty()
-	if limits.Open() && !d.gated(x, s) && !conditional {
-		return d.forwardLate(x, x.request())
-	}
-	f, err := d.examine(x, s, 0, limits.NeedsBytes())
+	f, err := d.examine(x, s, 0, d.limits(x).NeedsBytes())
 	if err != nil {
 		return err
 	}
@@ -192,16 +202,44 @@ func (d *Door) copyObject(x *exchange) error {
 	if err := d.admitCopy(x, f, policy.Upload{ContentType: contentType, Size: f.size}); err != nil {
 		return err
 	}
-	if err := d.stampCopy(x, s, f.header); err != nil {
-		return err
-	}
-	return d.forwardLate(x, x.request())
+	return d.forwardCopy(x, s, f)
 }
 
-// gated reports whether source or target of a copy are of those that may come
-// past the gateway.
-func (d *Door) gated(x *exchange, s source) bool {
-	return d.Gate.Covers(s.at.Backend, s.at.Bucket, s.at.Key) || d.Gate.Covers(x.at.Backend, x.at.Bucket, x.at.Key)
+// forwardCopy has the backend copy what was checked, under the metadata that were
+// checked. A copy of an object onto itself that changes nothing is left to the
+// backend to refuse, as S3 does: what it would store is there already.
+func (d *Door) forwardCopy(x *exchange, s source, f facts) error {
+	if s.at.Bucket == x.at.Bucket && s.at.Key == x.at.Key && x.out.Get("X-Amz-Metadata-Directive") != "REPLACE" {
+		x.out.Set("X-Amz-Copy-Source", s.header())
+		return x.unlessReplaced(d.forwardLate(x, x.request()))
+	}
+	x.out.Set("X-Amz-Copy-Source", s.pinned(f.header).header())
+	if x.out.Get("X-Amz-Metadata-Directive") != "REPLACE" {
+		if missing := f.header.Get("X-Amz-Missing-Meta"); missing != "" && missing != "0" {
+			return gateway.Errorf(gateway.InvalidRequest, "The copy source has %s metadata that no header can carry: name the metadata of the copy, with x-amz-metadata-directive: REPLACE.", missing)
+		}
+		takeMetadata(x.out, f.header)
+	}
+	if err := d.stamp(x); err != nil {
+		return err
+	}
+	return x.unlessReplaced(d.forwardLate(x, x.request()))
+}
+
+// unlessReplaced makes a failed condition that the client did not name, but the
+// gateway to pin the source, a failure to try again after.
+func (x *exchange) unlessReplaced(err error) error {
+	if gateway.CodeOf(err) != gateway.PreconditionFailed {
+		return err
+	}
+	for name := range x.header {
+		if name = strings.TrimPrefix(name, "X-Amz-Copy-Source-"); name == "If-Match" || name == "If-None-Match" || name == "If-Modified-Since" || name == "If-Unmodified-Since" {
+			return err
+		}
+	}
+	return (&gateway.Error{
+		Code: gateway.ServiceUnavailable, Message: "The copy source was replaced while it was checked. Please try again.", RetryAfter: retryReplaced,
+	}).Because(err)
 }
 
 // admitCopy judges a copy as an upload of the source's size, type and bytes,
@@ -230,16 +268,11 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 	if s.at.Backend != x.at.Backend {
 		return d.copyAcross(x, s, number)
 	}
-	x.out.Set("X-Amz-Copy-Source", s.header())
-	limits, conditional := d.limits(x), !precondition.Read(x.out, sourcePrefix).Empty()
-	if limits.Open() && !d.gated(x, s) && !conditional {
-		return d.forwardLate(x, x.request())
-	}
 	offset, last, err := copyRange(x.out.Get("X-Amz-Copy-Source-Range"))
 	if err != nil {
 		return err
 	}
-	f, err := d.examine(x, s, offset, number == 1 && limits.NeedsBytes())
+	f, err := d.examine(x, s, offset, number == 1 && d.limits(x).NeedsBytes())
 	if err != nil {
 		return err
 	}
@@ -251,7 +284,8 @@ func (d *Door) uploadPartCopy(x *exchange) error {
 	if err := d.admitCopy(x, f, policy.Upload{Size: size, Part: number}); err != nil {
 		return err
 	}
-	return d.forwardLate(x, x.request())
+	x.out.Set("X-Amz-Copy-Source", s.pinned(f.header).header())
+	return x.unlessReplaced(d.forwardLate(x, x.request()))
 }
 
 // copyRange reads "bytes=first-last"; without a header the range is the whole

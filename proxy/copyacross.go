@@ -37,6 +37,7 @@ func (d *Door) copyAcross(x *exchange, s source, part int) error {
 	if err != nil {
 		return err
 	}
+	s = s.pinned(f.header)
 	read := sourceHeaders(x.out)
 	read.Set("If-Match", f.etag)
 	length := f.size

@@ -92,6 +92,7 @@ func stages() []func(*Door, *exchange) error {
 		(*Door).findOperation,
 		(*Door).locate,
 		(*Door).authorise,
+		(*Door).checkIDs,
 		(*Door).checkPayloadMode,
 		(*Door).chooseHeaders,
 		(*Door).serve,
@@ -248,6 +249,24 @@ func (d *Door) locate(x *exchange) (err error) {
 	}
 	x.at, err = x.at.at("key", x.addr.Key)
 	return err
+}
+
+// checkIDs refuses ids of versions and uploads that the backend would take for
+// others: what is decided and counted here must be what is changed there.
+func (d *Door) checkIDs(x *exchange) error {
+	for _, p := range x.query {
+		var err error
+		switch p.Key {
+		case "versionId":
+			err = x.at.Backend.CheckVersion(p.Value)
+		case "uploadId":
+			err = x.at.Backend.CheckUpload(p.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkPayloadMode refuses signed chunks where no object's bytes come: what they

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type fakeS3 struct {
 	all    []seen
 	answer func(w http.ResponseWriter, r *http.Request, s seen)
 	early  func(w http.ResponseWriter, r *http.Request) bool // before the body
+	source string                                            // a HEAD below this path finds the source of a copy and is not recorded
 }
 
 func newFakeS3(t testing.TB) *fakeS3 {
@@ -65,8 +67,13 @@ func (s secrets) Secret(id string) (string, bool) { v, ok := s[id]; return v, ok
 func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := seen{Method: r.Method, URI: r.RequestURI, Host: r.Host, Header: r.Header.Clone(), Length: r.ContentLength}
 	f.mu.Lock()
-	answer, early := f.answer, f.early
+	answer, early, found := f.answer, f.early, f.source != "" && r.Method == http.MethodHead && strings.HasPrefix(r.URL.Path, f.source)
 	f.mu.Unlock()
+	if found {
+		w.Header().Set("Etag", `"source"`)
+		w.Header().Set("Content-Length", "4")
+		return
+	}
 	if early != nil && early(w, r) {
 		f.record(s)
 		return
@@ -149,6 +156,13 @@ func (f *fakeS3) answersEarly(early func(w http.ResponseWriter, r *http.Request)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.early = early
+}
+
+// hasSources makes it find the source of every copy from below a path.
+func (f *fakeS3) hasSources(path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.source = path
 }
 
 // refuses makes the backend answer with an error document.

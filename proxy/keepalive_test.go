@@ -29,6 +29,7 @@ func TestASilentBackendKeepsNoClientWaiting(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, func(r *rig) { r.door.KeepAlive = 5 * time.Millisecond })
+			r.backend.hasSources("/bucket/old")
 			done := make(chan bool)
 			r.backend.answers(func(w http.ResponseWriter, _ *http.Request, _ seen) {
 				<-done
@@ -61,6 +62,7 @@ func TestASilentBackendKeepsNoClientWaiting(t *testing.T) {
 // A client that leaves meanwhile ends the request at the backend.
 func TestAClientThatLeavesWhileTheBackendIsSilent(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.door.KeepAlive = time.Millisecond })
+	r.backend.hasSources("/bucket/old")
 	asked, left := make(chan bool), make(chan bool)
 	r.backend.answers(func(_ http.ResponseWriter, q *http.Request, _ seen) {
 		close(asked)

@@ -16,6 +16,7 @@ func copyCall() call {
 // pieces answers 200 at once and then piece by piece, each when it is allowed.
 func (r *rig) pieces(all ...string) chan<- bool {
 	next := make(chan bool)
+	r.backend.hasSources("/bucket/old")
 	r.backend.answers(func(w http.ResponseWriter, _ *http.Request, _ seen) {
 		w.Header().Set("Content-Type", "application/xml")
 		w.Header().Set("X-Amz-Version-Id", "v9")
@@ -73,7 +74,8 @@ func TestAnErrorThatComesLate(t *testing.T) {
 		{"behind white space", []string{" ", "<Error><Code>InternalError</Code><Message>m</Message><HostId>secret</HostId></Error>"}, true, 200, "InternalError", requestID},
 		{"behind white space, the gateway's own fault", []string{" ", "<Error><Code>ExpiredToken</Code><Message>secret</Message></Error>"}, true, 200, "ServiceUnavailable", "Access denied to S3 bucket"},
 		{"at once", []string{"<Error><Code>InternalError</Code><Message>m</Message></Error>"}, true, 500, "InternalError", requestID},
-		{"at once, of the client", []string{"<Error><Code>PreconditionFailed</Code><Message>m</Message></Error>"}, true, 412, "PreconditionFailed", ""},
+		{"at once, of the client", []string{"<Error><Code>NoSuchKey</Code><Message>m</Message></Error>"}, true, 404, "NoSuchKey", ""},
+		{"at once, by the condition that pins the source", []string{"<Error><Code>PreconditionFailed</Code><Message>m</Message></Error>"}, true, 503, "ServiceUnavailable", "replaced"},
 		{"cut off", []string{"<CopyObjectResult><ETag>"}, false, 500, "InternalError", ""},
 		{"cut off behind white space", []string{" ", "<CopyObjectResult><ETag>"}, false, 200, "InternalError", ""},
 		{"half a document", []string{"<CopyObjectResult><ETag>"}, true, 500, "InternalError", ""},

@@ -75,8 +75,9 @@ func (t *Table) Find(level Level, method string, query []signer.Param, header ht
 		if slices.Contains(best.Tells, p.Key) && hasControl(p.Value) {
 			return nil, badArgument(p, "The value of the query parameter %s has a control character.")
 		}
-		// MinIO answers 500, or in the words of its library, to one that is no number.
-		if p.Key == "partNumber" && (strings.Trim(p.Value, "0123456789") != "" || len(p.Value) > 9) {
+		// MinIO answers 500, or in the words of its library, to one that is no
+		// number, and takes "01" for "1": one part would have two names.
+		if p.Key == "partNumber" && (strings.Trim(p.Value, "0123456789") != "" || len(p.Value) > 9 || p.Value[0] == '0') {
 			return nil, badArgument(p, "The query parameter %s must be an integer between 1 and 10000, inclusive.")
 		}
 	}

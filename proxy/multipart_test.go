@@ -280,6 +280,7 @@ func TestCopySourcesAreReadOneWay(t *testing.T) {
 	} {
 		r := newRig(t, func(r *rig) { r.door.Buckets.Exposed = []string{"bucket", "new"} })
 		copyBackend(r, 1, "", "")
+		r.backend.hasSources("/")
 		a := r.do(call{method: "PUT", path: "/new/key", header: map[string]string{"X-Amz-Copy-Source": c.value}})
 		if a.code != c.code {
 			t.Errorf("%s: %d %s", c.value, a.status, a.body)

@@ -60,9 +60,13 @@ type Operation struct {
 	Tells         []string
 	TellingHeader string
 	Action        gateway.Action
-	// VersionAction replaces Action when the request names a versionId.
-	VersionAction gateway.Action
-	Body          BodyKind
+	// VersionAction replaces Action when the request names a versionId, and
+	// VersionAlso is needed beside it then.
+	VersionAction, VersionAlso gateway.Action
+	// MetadataAction is needed over all that is listed when the listing has to
+	// show metadata.
+	MetadataAction gateway.Action
+	Body           BodyKind
 	// Params are the further query keys that the operation knows.
 	Params []string
 	// Headers are the x-amz-* headers that it knows, beside those of every
@@ -84,6 +88,10 @@ type Operation struct {
 	Public bool
 	// NamesBuckets is true where the document names buckets, or places in them.
 	NamesBuckets bool
+	// Reaches are the actions that the store carries out by itself because of the
+	// document. A denial of the caller on any of them refuses it. What a
+	// lifecycle does is in its rules.
+	Reaches []gateway.Action
 	// Link is true where a link credential may be used.
 	Link bool
 	// handle serves the operation; nil forwards it as it is.
@@ -149,9 +157,9 @@ func operations() []Operation {
 			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
 
 		// Objects
-		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
+		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
 			Conditions: readConditions, Link: true, Public: true},
-		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
+		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
 			Conditions: readConditions, Link: true, Public: true, Cached: true},
 		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, bodyHeaders), Conditions: writeConditions, Effect: ChangesObject, Link: true, handle: (*Door).putObject},
@@ -166,9 +174,9 @@ func operations() []Operation {
 			Conditions: deleteConditions, Effect: ChangesObject, handle: (*Door).deleteObject},
 		{Name: "DeleteObjects", Method: "POST", Level: BucketLevel, Tells: []string{"delete"}, Action: gateway.Delete, Body: DocumentBody,
 			Headers: join(checksumHeaders, []string{"x-amz-mfa", "x-amz-bypass-governance-retention"}), handle: (*Door).deleteObjects},
-		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, Shows: ShowsAbout, Params: versionParam,
+		{Name: "GetObjectAttributes", Method: "GET", Level: ObjectLevel, Tells: []string{"attributes"}, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsAbout, Params: versionParam,
 			Headers: join(sseCustomerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"})},
-		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, Body: DocumentBody,
+		{Name: "RestoreObject", Method: "POST", Level: ObjectLevel, Tells: []string{"restore"}, Action: gateway.Write, VersionAlso: gateway.ReadVersion, Body: DocumentBody,
 			Params: versionParam, Headers: checksumHeaders, Effect: ChangesObject, handle: (*Door).restoreObject},
 		{Name: "SelectObjectContent", Method: "POST", Level: ObjectLevel, Tells: []string{"select"}, Action: gateway.Read, Shows: ShowsAbout, Body: DocumentBody,
 			Params: []string{"select-type"}, Headers: sseCustomerHeaders},
@@ -196,10 +204,10 @@ func operations() []Operation {
 		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List, Probe: true},
 		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: listParams,
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
-		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List,
+		{Name: "ListObjectsV2", Method: "GET", Level: BucketLevel, Tells: []string{"list-type"}, Action: gateway.List, MetadataAction: gateway.Read,
 			Params:  join(listParams, minioListParams),
 			Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
-		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List,
+		{Name: "ListObjectVersions", Method: "GET", Level: BucketLevel, Tells: []string{"versions"}, Action: gateway.List, MetadataAction: gateway.ReadVersion,
 			Params: join(listParams, minioListParams), Headers: []string{"x-amz-optional-object-attributes"}, handle: (*Door).list},
 		{Name: "GetBucketLocation", Method: "GET", Level: BucketLevel, Tells: []string{"location"}, Action: gateway.List, Probe: true, handle: (*Door).bucketLocation},
 	}
@@ -214,21 +222,22 @@ func objectSettings() []Operation {
 	for _, s := range []struct {
 		key, name    string
 		read, change gateway.Action
+		version      gateway.Action // to read or change that of a version
 		deletable    bool
 		headers      []string
 	}{
-		{key: "tagging", name: "ObjectTagging", read: gateway.Read, change: gateway.Write, deletable: true},
+		{key: "tagging", name: "ObjectTagging", read: gateway.Read, change: gateway.Write, version: gateway.ReadVersion, deletable: true},
 		{key: "acl", name: "ObjectAcl", read: gateway.Manage, change: gateway.Manage, headers: aclHeaders},
 		{key: "retention", name: "ObjectRetention", read: gateway.Manage, change: gateway.Manage, headers: lockHeaders},
 		{key: "legal-hold", name: "ObjectLegalHold", read: gateway.Manage, change: gateway.Manage},
 	} {
 		tells := []string{s.key}
 		rows = append(rows,
-			Operation{Name: "Get" + s.name, Method: "GET", Level: ObjectLevel, Tells: tells, Action: s.read, Params: versionParam},
-			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, Params: versionParam,
+			Operation{Name: "Get" + s.name, Method: "GET", Level: ObjectLevel, Tells: tells, Action: s.read, VersionAction: s.version, Params: versionParam},
+			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version, Params: versionParam,
 				Body: DocumentBody, Headers: join(checksumHeaders, s.headers), Effect: ChangesObject})
 		if s.deletable {
-			rows = append(rows, Operation{Name: "Delete" + s.name, Method: "DELETE", Level: ObjectLevel, Tells: tells, Action: s.change,
+			rows = append(rows, Operation{Name: "Delete" + s.name, Method: "DELETE", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version,
 				Params: versionParam, Effect: ChangesObject})
 		}
 	}
@@ -252,24 +261,25 @@ func bucketSettings() []Operation {
 		effect    Effect
 		headers   []string
 		buckets   bool // the document names buckets
+		reaches   []gateway.Action
 	}{
 		{key: "accelerate", name: "BucketAccelerateConfiguration", methods: canGet | canPut},
-		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders},
+		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.Write}},
 		{key: "analytics", name: "BucketAnalyticsConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
 		{key: "cors", name: "BucketCors", methods: canGet | canPut | canDelete},
 		{key: "encryption", name: "BucketEncryption", methods: canGet | canPut | canDelete},
-		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList},
-		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
-		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}},
-		{key: "logging", name: "BucketLogging", methods: canGet | canPut, buckets: true},
+		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList, reaches: []gateway.Action{gateway.Write}},
+		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true, reaches: []gateway.Action{gateway.List}},
+		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}, reaches: []gateway.Action{gateway.Delete}},
+		{key: "logging", name: "BucketLogging", methods: canGet | canPut, buckets: true, reaches: []gateway.Action{gateway.List}},
 		{key: "metrics", name: "BucketMetricsConfiguration", methods: canGet | canPut | canDelete | canList},
-		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}},
+		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}, reaches: []gateway.Action{gateway.List}},
 		{key: "object-lock", name: "ObjectLockConfiguration", methods: canGet | canPut, headers: []string{"x-amz-bucket-object-lock-token"}},
 		{key: "ownershipControls", name: "BucketOwnershipControls", methods: canGet | canPut | canDelete},
-		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}, buckets: true},
+		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}, buckets: true, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.ReadVersion, gateway.Write, gateway.Delete, gateway.DeleteVersion}},
 		{key: "policyStatus", name: "BucketPolicyStatus", methods: canGet},
 		{key: "publicAccessBlock", name: "PublicAccessBlock", methods: canGet | canPut | canDelete},
-		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}, buckets: true},
+		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}, buckets: true, reaches: []gateway.Action{gateway.Read, gateway.ReadVersion}},
 		{key: "requestPayment", name: "BucketRequestPayment", methods: canGet | canPut},
 		{key: "tagging", name: "BucketTagging", methods: canGet | canPut | canDelete},
 		{key: "versioning", name: "BucketVersioning", methods: canGet | canPut, effect: ChangesBucket, headers: []string{"x-amz-mfa"}},
@@ -289,7 +299,11 @@ func bucketSettings() []Operation {
 			}
 		}
 		add(canGet, Operation{Name: "Get", Method: "GET", NamesBuckets: s.buckets})
-		add(canPut, Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets})
+		put := Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets, Reaches: s.reaches}
+		if len(s.reaches) > 0 {
+			put.handle = (*Door).putReaching
+		}
+		add(canPut, put)
 		add(canDelete, Operation{Name: "Delete", Method: "DELETE", handle: (*Door).deleteSetting})
 	}
 	return rows

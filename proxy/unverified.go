@@ -98,21 +98,6 @@ func (d *Door) stamp(x *exchange) error {
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
 var keptByCopy = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"}
 
-// stampCopy marks a copy. Metadata that the store would take from the source are
-// named anew, because the source's mark holds for its own key only.
-func (d *Door) stampCopy(x *exchange, s source, of http.Header) error {
-	if !d.Gate.Covers(x.at.Backend, x.at.Bucket, x.at.Key) {
-		return nil
-	}
-	if x.out.Get("X-Amz-Metadata-Directive") != "REPLACE" {
-		if s.at.Bucket == x.at.Bucket && s.at.Key == x.at.Key {
-			return nil // its own mark comes along, or the store refuses a copy onto itself
-		}
-		takeMetadata(x.out, of)
-	}
-	return d.stamp(x)
-}
-
 // takeMetadata makes a copy that keeps its source's metadata one that names them.
 // What a store would act on stays behind, as it is refused from a client: under
 // a source's own "snowball" metadata MinIO would unpack the copy.
@@ -130,7 +115,7 @@ func takeMetadata(out, of http.Header) {
 		}
 	}
 	for name, values := range of {
-		if strings.HasPrefix(name, "X-Amz-Meta-") && !isForbiddenMeta(strings.ToLower(name)) {
+		if strings.HasPrefix(name, "X-Amz-Meta-") && (!isForbiddenMeta(strings.ToLower(name)) || name == promisedName) {
 			out[name] = []string{strings.Join(values, ",")}
 		}
 	}

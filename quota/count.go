@@ -161,7 +161,7 @@ func (k *Keeper) list(ctx context.Context, q *Quota) (sum Usage, err error) {
 		}
 		for _, bucket := range buckets {
 			l := lister{client: client, bucket: bucket, prefix: p.Prefix, counts: func(key string) bool {
-				return !gateway.Reserved(key) && q.place(p.Backend, bucket, gateway.CleanKey(key)) == i
+				return !gateway.Reserved(key) && q.place(p.Backend, bucket, countedKey(client, key)) == i
 			}}
 			if p.Bucket == "" && !p.Buckets(bucket) {
 				continue

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +93,7 @@ func (g *Guard) within(r *http.Request, rules *Rules, bucket, key string, next h
 
 // Room is backend.Guard.Room.
 func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error {
-	fit := g.Keeper.rulesFor(ctx).of(g.Client.Name, bucket, gateway.CleanKey(key))
+	fit := g.Keeper.rulesFor(ctx).of(g.Client.Name, bucket, countedKey(g.Client, key))
 	refused := g.Keeper.room(ctx, fit, Usage{bytes, 1})
 	if gateway.CodeOf(refused) != gateway.QuotaExceeded {
 		return refused
@@ -107,44 +109,86 @@ func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error
 
 // touched are the resources that a request changes and that a quota counts. The
 // one that may grow comes first.
-func (g *Guard) touched(r *http.Request, rules *Rules, q *request) (all []resource, err error) {
-	add := func(key, what string, r resource) {
-		key = gateway.CleanKey(key) // as a store that cleans keys would count it
-		if r.quotas = rules.of(g.Client.Name, q.bucket, key); len(r.quotas) > 0 {
-			r.name = g.Client.Name + " " + q.bucket + "/" + key + what
-			all = append(all, r)
-		}
-	}
-	object := func(q *request) {
-		measure := g.object(q, q.bucket, q.key, q.version())
-		if v := q.version(); v != "" {
-			add(q.key, "?versionId="+v, resource{measure: measure})
-			return
-		}
-		add(q.key, "", resource{current: true, measure: measure, hidden: g.hidden(q, q.bucket, q.key)})
-	}
+func (g *Guard) touched(r *http.Request, rules *Rules, q *request) ([]resource, error) {
+	t := touching{guard: g, rules: rules, seen: map[string]bool{}}
 	upload := q.query.Get("uploadId")
+	of := []string{"upload", g.Client.UploadName(upload)}
 	switch q.kind {
 	case putsObject, copiesObject, deletes:
-		object(q)
+		t.object(q)
 	case putsPart, copiesPart:
-		number := q.query.Get("partNumber")
-		add(q.key, "?uploadId="+upload+"&partNumber="+number, resource{measure: g.part(q.bucket, q.key, upload, number)})
+		number, err := strconv.Atoi(q.query.Get("partNumber"))
+		if err != nil {
+			return nil, gateway.Errorf(gateway.InvalidArgument, "The part number is not a number.")
+		}
+		t.add(q, resource{measure: g.part(q.bucket, q.key, upload, number)}, append(of, "part", strconv.Itoa(number))...)
 	case completes:
-		object(q)
-		add(q.key, "?uploadId="+upload, resource{measure: g.parts(q.bucket, q.key, upload)})
+		t.object(q)
+		t.add(q, resource{measure: g.parts(q.bucket, q.key, upload)}, of...)
 	case aborts:
-		add(q.key, "?uploadId="+upload, resource{measure: g.parts(q.bucket, q.key, upload)})
+		t.add(q, resource{measure: g.parts(q.bucket, q.key, upload)}, of...)
 	case deletesMany:
 		listed, err := names(r)
 		if err != nil {
 			return nil, err
 		}
 		for _, n := range listed {
-			object(&request{bucket: q.bucket, key: n.Key, query: url.Values{"versionId": {n.VersionID}}, header: http.Header{}})
+			t.object(&request{bucket: q.bucket, key: n.Key, query: url.Values{"versionId": {n.VersionID}}, header: http.Header{}})
 		}
 	}
-	return all, nil
+	return t.all, nil
+}
+
+// touching collects the resources of one request, each once however often and
+// in whatever spelling the request names it.
+type touching struct {
+	guard *Guard
+	rules *Rules
+	all   []resource
+	seen  map[string]bool
+}
+
+// add takes what a request changes of a key; what says which part of it, and is
+// empty for the object that is read by the key alone.
+func (t *touching) add(q *request, r resource, what ...string) {
+	client := t.guard.Client
+	if r.quotas = t.rules.of(client.Name, q.bucket, countedKey(client, q.key)); len(r.quotas) == 0 {
+		return
+	}
+	name, alias := client.KeyName(q.key)
+	r.name = resourceName(append([]string{client.Name, q.bucket, name}, what...)...)
+	r.alias = resourceName(append([]string{client.Name, q.bucket, alias}, what...)...)
+	if t.seen[r.name] {
+		return
+	}
+	t.seen[r.name] = true
+	t.all = append(t.all, r)
+}
+
+func (t *touching) object(q *request) {
+	g := t.guard
+	measure := g.object(q, q.bucket, q.key, q.version())
+	if v := q.version(); v != "" {
+		t.add(q, resource{measure: measure}, "version", g.Client.VersionName(v))
+		return
+	}
+	t.add(q, resource{current: true, measure: measure, hidden: g.hidden(q, q.bucket, q.key)})
+}
+
+// resourceName joins the parts of a name so that no part can be taken for two:
+// a key may hold every character.
+func resourceName(parts ...string) string {
+	for i, p := range parts {
+		parts[i] = url.QueryEscape(p)
+	}
+	return strings.Join(parts, "/")
+}
+
+// countedKey is the key by which places hold an object: on a store that may
+// clean keys the cleaned one.
+func countedKey(c *backend.Client, key string) string {
+	_, alias := c.KeyName(key)
+	return alias
 }
 
 // outcome is what an answer says of the resource that may grow.

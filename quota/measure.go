@@ -16,11 +16,20 @@ import (
 // alone where version is empty. What is not there has no size; a delete marker
 // has none either.
 func (g *Guard) object(q *request, bucket, key, version string) func(context.Context) (state, error) {
+	return g.head(g.headOf(q, bucket, key, version))
+}
+
+// headOf is the question for the size of one version.
+func (g *Guard) headOf(q *request, bucket, key, version string) *s3.HeadObjectInput {
 	in := &s3.HeadObjectInput{Bucket: &bucket, Key: &key}
 	if version != "" {
 		in.VersionId = &version
 	}
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = q.customerKey()
+	return in
+}
+
+func (g *Guard) head(in *s3.HeadObjectInput) func(context.Context) (state, error) {
 	return func(ctx context.Context) (state, error) {
 		ctx, cancel := context.WithTimeout(ctx, measureTimeout)
 		defer cancel()
@@ -57,12 +66,8 @@ func absent(err error) bool {
 // part measures one part of an upload. MinIO lists nothing behind a marker that is
 // no part, so an answer counts only when it shows the part or the one before it;
 // otherwise the whole list does.
-func (g *Guard) part(bucket, key, upload, number string) func(context.Context) (state, error) {
-	n, err := strconv.Atoi(number)
+func (g *Guard) part(bucket, key, upload string, n int) func(context.Context) (state, error) {
 	return func(ctx context.Context) (state, error) {
-		if err != nil {
-			return state{}, err
-		}
 		ctx, cancel := context.WithTimeout(ctx, measureTimeout)
 		defer cancel()
 		in := &s3.ListPartsInput{
@@ -143,7 +148,16 @@ func (g *Guard) incoming(ctx context.Context, q *request) (Usage, error) {
 			from.header.Set("X-Amz-Server-Side-Encryption-Customer-"+name, v)
 		}
 	}
-	source, err := g.object(&from, bucket, key, version)(ctx)
+	// What is measured is what the request pins: a source that is small for a
+	// moment must not be charged in place of the one that is copied.
+	in := g.headOf(&from, bucket, key, version)
+	if etag := q.header.Get("X-Amz-Copy-Source-If-Match"); etag != "" {
+		in.IfMatch = &etag
+	}
+	source, err := g.head(in)(ctx)
+	if status(err) == http.StatusPreconditionFailed {
+		return Usage{}, gateway.Errorf(gateway.PreconditionFailed, "").With("Condition", "x-amz-copy-source-If-Match").Because(err)
+	}
 	if err != nil {
 		return Usage{}, gateway.Errorf(gateway.ServiceUnavailable, "The size of the copy source is not known, so that it cannot be held against the quota. Please try again.").Because(err)
 	}

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"context"
 	"sync"
 )
@@ -18,7 +19,10 @@ func (s state) versioned() bool { return s.version != "" && s.version != "null" 
 // resource is something whose size changes as a whole: a key, one version of
 // it, a multipart upload, or a part of one.
 type resource struct {
-	name    string
+	name string
+	// alias is the name that it shares with whatever may be the same thing at
+	// the store. Empty: name.
+	alias   string
 	quotas  []*Quota
 	current bool // a key, whatever its version: what a write replaces may stay as one
 	measure func(context.Context) (state, error)
@@ -54,7 +58,7 @@ type window struct {
 
 	before  state
 	known   bool // before was measured
-	foreign bool // another replica changes the resource at the same time
+	foreign bool // another replica, or another spelling, changes the resource at the same time
 	leave   func()
 
 	// By the names of quotas: the number of countings when the first change
@@ -86,8 +90,9 @@ type visit struct {
 
 // windows are those that are open, by the names of their resources.
 type windows struct {
-	mu   sync.Mutex
-	open map[string]*window
+	mu      sync.Mutex
+	open    map[string]*window
+	aliases map[string]int // open windows by the aliases of their resources
 	// claim takes a resource for this replica as long as leave was not called,
 	// and waits for it until ctx ends; ok is false when another one has it
 	// still. Nil: there are no others.
@@ -96,6 +101,7 @@ type windows struct {
 
 // enter opens the window of a resource, or joins those who are in it.
 func (w *windows) enter(ctx context.Context, r resource) *visit {
+	r.alias = cmp.Or(r.alias, r.name)
 	w.mu.Lock()
 	for v := w.open[r.name]; v != nil; v = w.open[r.name] {
 		if !v.closing {
@@ -113,13 +119,15 @@ func (w *windows) enter(ctx context.Context, r resource) *visit {
 		since: map[string]int64{}, kept: map[string][]kept{},
 	}
 	if w.open == nil {
-		w.open = map[string]*window{}
+		w.open, w.aliases = map[string]*window{}, map[string]int{}
 	}
 	w.open[r.name] = v
+	v.foreign = w.aliases[r.alias] > 0
+	w.aliases[r.alias]++
 	w.mu.Unlock()
 	defer close(v.ready)
-	if w.claim != nil {
-		if leave, ok := w.claim(ctx, r.name); ok {
+	if w.claim != nil && !v.foreign {
+		if leave, ok := w.claim(ctx, r.alias); ok {
 			v.leave = leave
 		} else {
 			v.foreign = true
@@ -191,6 +199,9 @@ func (w *windows) exit(ctx context.Context, v *visit, o outcome) settlement {
 		v.leave() // before another one can open, which would find it claimed
 		w.mu.Lock()
 		delete(w.open, v.name)
+		if w.aliases[v.alias]--; w.aliases[v.alias] == 0 {
+			delete(w.aliases, v.alias)
+		}
 		close(v.gone)
 		break
 	}

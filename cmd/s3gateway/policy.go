@@ -22,9 +22,9 @@ type policyCommand struct {
 type policyCheckCommand struct {
 	Caller  string `help:"Name of the caller; empty for an anonymous one." default:""`
 	Link    bool   `help:"By a link of the caller."`
-	Action  string `help:"What is done: ${enum}." required:"" enum:"list,read,write,delete,delete-version,manage"`
+	Action  string `help:"What is done: ${enum}." required:"" enum:"list,read,read-version,write,delete,delete-version,manage"`
 	Bucket  string `help:"Bucket, as clients name it; empty with --action list for the list of buckets." default:""`
-	Key     string `help:"Key, byte for byte; for a list its prefix; empty for the bucket." default:""`
+	Key     string `help:"Key, byte for byte; for a list its prefix; empty for the bucket, or whether any key could be granted." default:""`
 	Address string `help:"Address of the client, for grants with from." placeholder:"IP"`
 	Time    string `help:"Time of the request, for grants with between (default: now)." placeholder:"2027-01-31T12:00:00Z"`
 }
@@ -42,6 +42,9 @@ func (c policyCheckCommand) Run(cli *commands, p process) error {
 	r := policy.Request{
 		Caller: gateway.Caller{Name: c.Caller, Link: c.Link}, Action: gateway.Action(c.Action),
 		Bucket: c.Bucket, Key: c.Key, Now: time.Now(),
+	}
+	if r.Key == "" && r.Action != gateway.List && r.Action != gateway.Manage {
+		r.Keys = policy.SomeKey
 	}
 	if c.Address != "" {
 		if r.Address, err = netip.ParseAddr(c.Address); err != nil {

@@ -32,7 +32,7 @@ func randomPolicy(r *rand.Rand, now time.Time) string {
 		}
 		fmt.Fprintf(&b, "  - name: %s\n    access_keys: [{id: KEY%s, secret: the-secret-of-%s%s}]\n    api_keys: [{key: the-api-key-of-%s%s}]\n    grants:\n", name, name, name, ended, name, ended)
 		for range 1 + r.IntN(5) {
-			actions := []string{"list", "read", "write", "delete", "delete-version", "manage"}
+			actions := []string{"list", "read", "read-version", "write", "delete", "delete-version", "manage"}
 			r.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
 			fmt.Fprintf(&b, "      - {deny: %t, bucket: %s, actions: [%s]", r.IntN(3) == 0, pick(`"*"`, "BUCKET", "BUCKET?", "other-bucket"), strings.Join(actions[:1+r.IntN(5)], ", "))
 			if prefix := pick("", "", "a", "a/", "a/b/", "c", "uploads/", "uploads/in/", "/"); prefix != "" {
@@ -71,6 +71,8 @@ func requestsFor(action gateway.Action, key string, plain bool) (all []checkedRe
 		all = []checkedRequest{{"GET", at + "&list-type=2", false}, {"GET", at, false}, {"GET", at + "&versions", false}, {"GET", at + "&uploads", false}}
 	case gateway.Read:
 		all = []checkedRequest{{"GET", at, false}, {"HEAD", at, false}, {"GET", at + "?tagging", false}, {"GET", at + "?uploadId=x", false}}
+	case gateway.ReadVersion:
+		all = []checkedRequest{{"GET", at + "?versionId=null", false}, {"HEAD", at + "?versionId=null", false}, {"GET", at + "?versionId=null&tagging", false}}
 	case gateway.Write:
 		all = []checkedRequest{{"PUT", at, false}, {"PUT", at + "?partNumber=1&uploadId=x", false}, {"DELETE", at + "?uploadId=x", false}, {"DELETE", at + "?tagging", false}}
 	case gateway.Delete:
@@ -108,7 +110,7 @@ func TestPolicyCheckSaysWhatTheGatewayDoes(t *testing.T) {
 	path := t.TempDir() + "/policy.yaml"
 	write(t, path, "max_file_size: 0\n")
 	w := newWorld(t, append(slices.Clone(open), "CONFIG_FILE="+path, "UPLOAD_AUTH=required", "API_KEYS=other=another-api-key-of-it", "PUBLIC_URL=http://127.0.0.1:1")...)
-	actions := []gateway.Action{gateway.List, gateway.Read, gateway.Write, gateway.Delete, gateway.DeleteVersion, gateway.Manage}
+	actions := []gateway.Action{gateway.List, gateway.Read, gateway.ReadVersion, gateway.Write, gateway.Delete, gateway.DeleteVersion, gateway.Manage}
 	said, sent := map[bool]int{}, 0
 	for range 6 {
 		src := strings.ReplaceAll(randomPolicy(random, w.clock.Now()), "BUCKET", w.bucket)

@@ -305,7 +305,7 @@ func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Log
 	return backend.Endpoint{
 		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: wire.New(a.store, wire.Options{Log: log, Now: now}),
 		Region: localstore.Region, PathStyle: true, Trailers: true, ConditionalWrites: true, ConditionalCopies: true, ConditionalDeletes: true,
-		IfRange: true, Credentials: aws.AnonymousCredentials{},
+		IfRange: true, SparesReserved: true, Credentials: aws.AnonymousCredentials{},
 	}, nil
 }
 
