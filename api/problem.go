@@ -79,6 +79,7 @@ var kinds = map[gateway.Code]kind{
 	gateway.QuotaExceeded:                {http.StatusInsufficientStorage, "Quota exceeded"},
 	gateway.RequestTimeTooSkewed:         {http.StatusForbidden, "Clock skew"},
 	gateway.RequestTimeout:               {http.StatusRequestTimeout, "Request timeout"},
+	gateway.StreamEnded:                  {http.StatusRequestTimeout, "Request ended for others"},
 	gateway.SHA256Mismatch:               {http.StatusBadRequest, "Checksum mismatch"},
 	gateway.ServiceUnavailable:           {http.StatusServiceUnavailable, "Storage not available"},
 	gateway.SignatureDoesNotMatch:        {http.StatusForbidden, "Access denied"},

@@ -73,6 +73,7 @@ var answers = map[gateway.Code]answer{
 	gateway.RequestTimeTooSkewed:         {status: 403, text: "The difference between the request time and the server's time is too large."},
 	gateway.RequestTimeout:               {status: 400, text: "Your socket connection to the server was not read from or written to within the timeout period."},
 	gateway.SHA256Mismatch:               {status: 400, text: "The provided 'x-amz-content-sha256' header does not match what was computed."},
+	gateway.StreamEnded:                  {status: 408, code: gateway.RequestTimeout, text: "The request was ended because others wait for what it holds."},
 	gateway.ServiceUnavailable:           {status: 503, text: "Service is unable to handle request. Try again."},
 	gateway.SignatureDoesNotMatch:        {status: 403, text: "The request signature that we calculated does not match the signature you provided. Check your key and signing method."},
 	gateway.SlowDown:                     {status: 503, text: "Please reduce your request rate."},

@@ -80,7 +80,7 @@ func audit(log zerolog.Logger, method string, status int, f gateway.Fields) {
 // the backend's or the gateway's refusal of a request that was understood. It is
 // none when the client left, whatever was written to where it had been.
 func refusedForCertain(status int, err error) bool {
-	if status == statusClientGone || gateway.CodeOf(err) == gateway.RequestTimeout {
+	if code := gateway.CodeOf(err); status == statusClientGone || code == gateway.RequestTimeout || code == gateway.StreamEnded {
 		return false
 	}
 	if err != nil && gateway.AsError(err).Status != 0 {
