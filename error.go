@@ -45,6 +45,7 @@ const (
 	MalformedPOSTRequest         Code = "MalformedPOSTRequest"
 	MaxPostPreDataLengthExceeded Code = "MaxPostPreDataLengthExceeded"
 	MalformedTrailer             Code = "MalformedTrailerError"
+	MalformedPolicy              Code = "MalformedPolicy"
 	MalformedXML                 Code = "MalformedXML"
 	MetadataTooLarge             Code = "MetadataTooLarge"
 	MethodNotAllowed             Code = "MethodNotAllowed"
@@ -84,7 +85,7 @@ func Codes() []Code {
 		ExpiredLink, HeadersTooLarge, IncompleteBody, Internal, InvalidAccessKeyID,
 		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidEncryptionAlgorithm, InvalidPart,
 		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidStorageClass, InvalidToken, InvalidURI,
-		KeyTooLong, MalformedTrailer, MalformedXML, MetadataTooLarge,
+		KeyTooLong, MalformedTrailer, MalformedPolicy, MalformedXML, MetadataTooLarge,
 		InvalidPolicyDocument, MalformedPOSTRequest, MaxPostPreDataLengthExceeded, MethodNotAllowed, MissingContentLength,
 		MissingSecurityHeader, NameNotAllowed, NoSuchBucket, NoSuchKey, NoSuchUpload,
 		NotAcceptable, NotImplemented, PreconditionFailed, QuotaExceeded,

@@ -58,6 +58,7 @@ var kinds = map[gateway.Code]kind{
 	gateway.InvalidPolicyDocument:        {http.StatusBadRequest, "Invalid policy document"},
 	gateway.MalformedPOSTRequest:         {http.StatusBadRequest, "Malformed form"},
 	gateway.MaxPostPreDataLengthExceeded: {http.StatusBadRequest, "Form too large"},
+	gateway.MalformedPolicy:              {http.StatusBadRequest, "Malformed policy"},
 	gateway.MalformedXML:                 {http.StatusBadRequest, "Malformed XML"},
 	gateway.MetadataTooLarge:             {http.StatusBadRequest, "Metadata too large"},
 	gateway.MethodNotAllowed:             {http.StatusMethodNotAllowed, "Method not allowed"},

@@ -66,12 +66,8 @@ func (w *uploadWriter) sendPart() error {
 	return w.u.keep(w.up)
 }
 
-// nextBuffer gives a buffer back before a larger one is asked for, so that
-// uploads never wait for each other in a circle.
-func (w *uploadWriter) nextBuffer() (err error) {
-	if size := w.partSize(); size > int64(len(w.buf.bytes)) {
-		w.buf.release()
-		w.buf, err = w.Budget.take(w.ctx, size)
-	}
-	return err
+// nextBuffer makes the buffer small again, so that uploads take turns.
+func (w *uploadWriter) nextBuffer() error {
+	w.buf.restart(max(w.partSize(), 1))
+	return nil
 }

@@ -113,12 +113,16 @@ func (w *uploadWriter) open(ctx context.Context, tail io.Reader) (err error) {
 	if w.chunk.size >= 0 {
 		want = min(want, w.u.state.Tail+w.chunk.size)
 	}
-	if w.buf, err = w.Budget.take(ctx, max(want, 1)); err != nil {
+	if w.buf, err = w.Budget.open(ctx, max(want, 1)); err != nil {
 		return err
 	}
-	if int64(len(w.buf.bytes)) < want {
+	if w.buf.most < want {
 		w.buf.release()
 		return gateway.Errorf(gateway.ServiceUnavailable, "The upload's parts are larger than this gateway's buffers (UPLOAD_BUFFER_BYTES).")
+	}
+	if _, err := w.buf.growTo(ctx, w.u.state.Tail); err != nil {
+		w.buf.release()
+		return err
 	}
 	if w.u.state.UploadID != "" {
 		w.up, err = w.u.multipart(w.Resumable, w.options(w.u.state.Type))
@@ -151,13 +155,21 @@ func (w *uploadWriter) partSize() int64 {
 // fill reads until the part is full, or until the first bytes can be judged.
 // last says that the body ended.
 func (w *uploadWriter) fill() (last bool, err error) {
-	target := min(w.partSize(), int64(len(w.buf.bytes)))
+	target := w.partSize()
 	if w.head == nil && w.n < policy.SniffLen {
 		target = min(target, policy.SniffLen)
 	}
-	got, last, err := w.src.fill(w.buf.bytes[w.n:max(target, int64(w.n))])
-	w.n += got
-	return last, err
+	for {
+		upTo := min(target, int64(len(w.buf.bytes)))
+		got, last, err := w.src.fill(w.buf.bytes[w.n:max(upTo, int64(w.n))])
+		w.n += got
+		if last || err != nil || int64(w.n) >= target {
+			return last, err
+		}
+		if grown, err := w.buf.grow(w.ctx); err != nil || !grown {
+			return false, err
+		}
+	}
 }
 
 // advance decides what becomes of what is there. done says that the chunk is

@@ -57,6 +57,7 @@ var answers = map[gateway.Code]answer{
 	gateway.MalformedTrailer:             {status: 400, text: "The request contained trailing data that was not well-formed or did not conform to our published schema."},
 	gateway.InvalidURI:                   {status: 400, text: "The specified URI couldn't be parsed."},
 	gateway.KeyTooLong:                   {status: 400, text: "Your key is too long."},
+	gateway.MalformedPolicy:              {status: 400, text: "The policy is not one JSON object that names each member once."},
 	gateway.MalformedXML:                 {status: 400, text: "The XML that you provided was not well formed or did not validate against our published schema."},
 	gateway.MetadataTooLarge:             {status: 400, text: "Your metadata headers exceed the maximum allowed metadata size."},
 	gateway.MethodNotAllowed:             {status: 405, text: "The specified method is not allowed against this resource."},

@@ -198,7 +198,7 @@ func (a *app) s3Door(p parts) *proxy.Door {
 		},
 		Callers: p.callers, Policy: p.rules,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: p.mapped},
-		Cache:   a.metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
+		Cache:   a.metadata, Memory: a.budget.Memory, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
 		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
 		OwnOrigins: ownOrigins(cfg), Gate: p.gate, Log: p.log,
 	}
