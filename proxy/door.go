@@ -57,7 +57,10 @@ type Door struct {
 	// KeepAlive is the pause after which a client that waits for a long copy or
 	// Complete gets a byte of white space; zero means 10 seconds.
 	KeepAlive time.Duration
-	Log       zerolog.Logger
+	// FormTime is how long a browser's form may take up to its file: its signature
+	// is read until then. Zero means 20 seconds.
+	FormTime time.Duration
+	Log      zerolog.Logger
 }
 
 // exchange is one request on its way through the stages. Each stage fills in

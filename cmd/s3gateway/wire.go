@@ -180,7 +180,7 @@ func (a *app) handlerOf(p parts) http.Handler {
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
 		recordRequests(p.log, a.now, p.cfg.TrustedProxies), a.counted.count, recoverPanics(p.log), endOldConnections, drain.Middleware,
-		guardStalls(stallTimeout), a.traffic.Handler, underQuotas(p.quotas),
+		shareFairly, guardStalls(stallTimeout), a.traffic.Handler, underQuotas(p.quotas),
 	)
 }
 

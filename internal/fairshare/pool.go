@@ -75,20 +75,41 @@ type waiter struct {
 // Take waits until n units are free and holds them for the context's stream. The
 // error is ErrFull after wait, or the context's.
 func (p *Pool) Take(ctx context.Context, n int64, wait time.Duration) (*Grant, error) {
-	g := &Grant{pool: p, stream: From(ctx)}
+	g := p.Empty(ctx)
 	if err := g.Grow(ctx, n, wait); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
+// Empty returns a grant of nothing, for the context's stream.
+func (p *Pool) Empty(ctx context.Context) *Grant { return &Grant{pool: p, stream: From(ctx)} }
+
+// Add holds n units more, whether they are free or not: what was decided
+// elsewhere is only noted here.
+func (g *Grant) Add(n int64) {
+	g.pool.mu.Lock()
+	defer g.pool.mu.Unlock()
+	g.pool.watch()
+	g.pool.grant(g, n)
+}
+
+// GrowOrEnd is TakeOrEnd for a grant.
+func (g *Grant) GrowOrEnd(ctx context.Context, n int64) error {
+	if !g.pool.attainable(g.stream.class(), n) {
+		return ErrFull
+	}
+	return g.Grow(ctx, n, patience+endWithin)
+}
+
 // TakeOrEnd is Take for what is refused at once where all of it is held, unless a
 // stream of a class above its share can be ended for this one.
 func (p *Pool) TakeOrEnd(ctx context.Context, n int64) (*Grant, error) {
-	if !p.attainable(From(ctx).class(), n) {
-		return nil, ErrFull
+	g := p.Empty(ctx)
+	if err := g.GrowOrEnd(ctx, n); err != nil {
+		return nil, err
 	}
-	return p.Take(ctx, n, patience+endWithin)
+	return g, nil
 }
 
 // attainable reports whether n units are free, or held by a class that may lose
@@ -104,6 +125,13 @@ func (p *Pool) attainable(asks Class, n int64) bool {
 		holds[i].Over = max(holds[i].Over, watchFor)
 	}
 	return Victim(p.total, holds, asks, nil) >= 0
+}
+
+// Held returns how many units are held.
+func (p *Pool) Held() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
 }
 
 // SetTotal changes how many units there are. What is held stays.
