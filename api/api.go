@@ -68,6 +68,9 @@ type Options struct {
 	// within this process.
 	Resumable   *Store
 	UploadLocks UploadLocks
+	// MaxOpenUploads bounds the unfinished resumable uploads of a caller; 0: any
+	// number.
+	MaxOpenUploads int
 	// Budget bounds the buffers of all uploads together; nil is no bound.
 	Budget *Budget
 	// CursorKey authenticates list cursors. Replicas share it.

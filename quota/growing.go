@@ -21,7 +21,7 @@ const (
 
 // grows reports whether the reservation of a change grows with its body.
 func (c *change) grows() bool {
-	return (c.request.kind == putsObject || c.request.kind == putsPart) && c.request.length > firstReserve
+	return (c.request.kind == putsObject || c.request.kind == putsPart) && !c.request.record && c.request.length > firstReserve
 }
 
 // growing is the body of a request whose reservation grows with it. A body that
@@ -74,7 +74,7 @@ func (g *growing) reserve(n int64) error {
 		return nil
 	}
 	next := min(reserveGrowth*g.arrived, length)
-	before, after := g.v.growth(Usage{Bytes: g.reserved}), g.v.growth(Usage{Bytes: next})
+	before, after := g.c.growth(g.v, Usage{Bytes: g.reserved}), g.c.growth(g.v, Usage{Bytes: next})
 	more := Usage{Bytes: max(after.Bytes, 0) - max(before.Bytes, 0)}
 	if more.Bytes > 0 {
 		if err := g.c.reserveMore(g.v, more); err != nil {

@@ -109,6 +109,9 @@ func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error
 // touched are the resources that a request changes and that a quota counts. The
 // one that may grow comes first.
 func (g *Guard) touched(r *http.Request, rules *Rules, q *request) (all []resource, err error) {
+	if gateway.Reserved(q.key) {
+		return g.record(r.Context(), rules, q)
+	}
 	add := func(key, what string, r resource) {
 		key = gateway.CleanKey(key) // as a store that cleans keys would count it
 		if r.quotas = rules.of(g.Client.Name, q.bucket, key); len(r.quotas) > 0 {
@@ -235,12 +238,12 @@ func (c *change) begin(resources []resource) (err error) {
 	for i, v := range c.windows {
 		growth := Usage{}
 		if i == 0 {
-			if growth = v.growth(c.incoming); c.grows() {
+			if growth = c.growth(v, c.incoming); c.grows() {
 				if err := c.roomFor(v, growth); err != nil {
 					c.end(outcome{kind: nothing})
 					return err
 				}
-				growth = v.growth(Usage{Bytes: firstReserve, Objects: c.incoming.Objects})
+				growth = c.growth(v, Usage{Bytes: firstReserve, Objects: c.incoming.Objects})
 			}
 		}
 		if err := c.reserve(v, growth); err != nil {

@@ -208,7 +208,7 @@ func (a *app) restDoor(p parts) http.Handler {
 	cfg, files := p.cfg, a.restStore(p.cfg, p.gate, p.log)
 	return api.New(api.Options{
 		Store: files, Resumable: files, UploadLocks: a.uploadLocks,
-		Bucket: cfg.BucketName, Budget: a.budget,
+		Bucket: cfg.BucketName, Budget: a.budget, MaxOpenUploads: cfg.MaxOpenUploads,
 		Policy: p.rules, Callers: p.callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: p.callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
