@@ -157,7 +157,7 @@ var settings = []setting{
 		meaning: "requests per client address, before authentication: `20/s`",
 		value:   of(func(c *Config) *Rate { return &c.RateLimitAddress }, requestRate)},
 	{name: "UPLOAD_BUFFER_BYTES", def: "256MiB",
-		meaning: "part buffers of all uploads of unknown length together, from 8MiB",
+		meaning: "memory of all uploads of unknown length and of all documents together, from 8MiB; shared fairly among callers (docs/policy.md)",
 		value:   of(func(c *Config) *int64 { return &c.UploadBufferBytes }, sizeFrom(8<<20))},
 	{name: "MAX_OPEN_UPLOADS", live: true, def: "1000",
 		meaning: "unfinished resumable uploads of one caller; 0: any number",
