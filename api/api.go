@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -91,7 +90,6 @@ type door struct {
 	Options
 	prefix prefix
 	log    zerolog.Logger
-	copies sync.Pool // *[]byte for downloads
 
 	described described
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/relay"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -173,9 +173,7 @@ func (d *Door) stream(x *exchange, resp *http.Response) error {
 		x.w.Header().Set("Content-Security-Policy", "sandbox")
 	}
 	x.w.WriteHeader(resp.StatusCode)
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	if _, err := io.CopyBuffer(writerOnly{x.w}, resp.Body, *buf); err != nil {
+	if _, err := relay.Copy(x.w, resp.Body); err != nil {
 		return broken(x, err)
 	}
 	return nil
@@ -187,14 +185,6 @@ func broken(x *exchange, err error) error {
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Err = clientGone(x.r.Context(), err) })
 	panic(http.ErrAbortHandler)
 }
-
-// writerOnly hides ReadFrom, which would bring a buffer of its own.
-type writerOnly struct{ io.Writer }
-
-const copyBufferSize = 128 << 10
-
-// copyBuffers are shared by all requests; a request holds one at a time.
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBufferSize); return &b }}
 
 // upload sends the bytes of an object or part. admitted gives the body's bytes
 // after the policy looked at them; body knows its length and its proofs. Where
