@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-faults test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-slow test-faults test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -67,6 +67,9 @@ $(MINIO): tools/minio/go.mod tools/minio/go.sum
 
 test-rates: ## configured rates against achieved ones, with one replica and with three (four minutes)
 	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout $(TIMEOUT) -run TestMeasured ./cmd/s3gateway
+
+test-slow: ## 7,000 slow clients: p99 of the others, memory of each (one minute, 15,000 open files)
+	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout $(TIMEOUT) -run 'TestMeasuredSlowClients|TestAnUnreadAnswer' ./cmd/s3gateway
 
 redis: ## install Debian's redis-server, which the tests of replicas use
 	@command -v redis-server >/dev/null || { \

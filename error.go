@@ -45,6 +45,7 @@ const (
 	MalformedPOSTRequest         Code = "MalformedPOSTRequest"
 	MaxPostPreDataLengthExceeded Code = "MaxPostPreDataLengthExceeded"
 	MalformedTrailer             Code = "MalformedTrailerError"
+	MalformedPolicy              Code = "MalformedPolicy"
 	MalformedXML                 Code = "MalformedXML"
 	MetadataTooLarge             Code = "MetadataTooLarge"
 	MethodNotAllowed             Code = "MethodNotAllowed"
@@ -61,15 +62,18 @@ const (
 	RequestTimeTooSkewed         Code = "RequestTimeTooSkewed"
 	RequestTimeout               Code = "RequestTimeout"
 	SHA256Mismatch               Code = "XAmzContentSHA256Mismatch"
-	ServiceUnavailable           Code = "ServiceUnavailable"
-	SignatureDoesNotMatch        Code = "SignatureDoesNotMatch"
-	SlowDown                     Code = "SlowDown"
-	TypeNotAllowed               Code = "TypeNotAllowed"
-	Unauthenticated              Code = "Unauthenticated"
-	UnprocessableValue           Code = "UnprocessableValue"
-	UnsupportedMediaType         Code = "UnsupportedMediaType"
-	UnsupportedSignatureVersion  Code = "UnsupportedSignatureVersion"
-	URITooLong                   Code = "RequestURITooLong"
+	// StreamEnded is a request that was ended because others waited for what it
+	// held (internal/fairshare).
+	StreamEnded                 Code = "StreamEnded"
+	ServiceUnavailable          Code = "ServiceUnavailable"
+	SignatureDoesNotMatch       Code = "SignatureDoesNotMatch"
+	SlowDown                    Code = "SlowDown"
+	TypeNotAllowed              Code = "TypeNotAllowed"
+	Unauthenticated             Code = "Unauthenticated"
+	UnprocessableValue          Code = "UnprocessableValue"
+	UnsupportedMediaType        Code = "UnsupportedMediaType"
+	UnsupportedSignatureVersion Code = "UnsupportedSignatureVersion"
+	URITooLong                  Code = "RequestURITooLong"
 )
 
 // Codes lists every code that the gateway raises, so that a test can walk each
@@ -81,11 +85,11 @@ func Codes() []Code {
 		ExpiredLink, HeadersTooLarge, IncompleteBody, Internal, InvalidAccessKeyID,
 		InvalidArgument, InvalidBucketName, InvalidDigest, InvalidEncryptionAlgorithm, InvalidPart,
 		InvalidPartOrder, InvalidRange, InvalidRequest, InvalidStorageClass, InvalidToken, InvalidURI,
-		KeyTooLong, MalformedTrailer, MalformedXML, MetadataTooLarge,
+		KeyTooLong, MalformedTrailer, MalformedPolicy, MalformedXML, MetadataTooLarge,
 		InvalidPolicyDocument, MalformedPOSTRequest, MaxPostPreDataLengthExceeded, MethodNotAllowed, MissingContentLength,
 		MissingSecurityHeader, NameNotAllowed, NoSuchBucket, NoSuchKey, NoSuchUpload,
 		NotAcceptable, NotImplemented, PreconditionFailed, QuotaExceeded,
-		RequestTimeTooSkewed, RequestTimeout, SHA256Mismatch,
+		RequestTimeTooSkewed, RequestTimeout, SHA256Mismatch, StreamEnded,
 		ServiceUnavailable, SignatureDoesNotMatch, SlowDown, TypeNotAllowed,
 		Unauthenticated, UnprocessableValue, UnsupportedMediaType,
 		UnsupportedSignatureVersion, URITooLong,

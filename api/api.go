@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -68,6 +67,9 @@ type Options struct {
 	// within this process.
 	Resumable   *Store
 	UploadLocks UploadLocks
+	// MaxOpenUploads bounds the unfinished resumable uploads of a caller; 0: any
+	// number.
+	MaxOpenUploads int
 	// Budget bounds the buffers of all uploads together; nil is no bound.
 	Budget *Budget
 	// CursorKey authenticates list cursors. Replicas share it.
@@ -88,7 +90,6 @@ type door struct {
 	Options
 	prefix prefix
 	log    zerolog.Logger
-	copies sync.Pool // *[]byte for downloads
 
 	described described
 }

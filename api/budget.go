@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 )
 
 const (
@@ -16,18 +15,24 @@ const (
 	// first part. S3 takes parts from 5 MiB on.
 	minBuffer = 64 << 10
 	firstPart = 8 << 20
-	// bufferWait is how long an upload waits for a buffer.
+	// bufferWait is how long an upload waits for its first buffer, and growWait
+	// for a larger one: an upload under way is not given up as early.
 	bufferWait = 10 * time.Second
-	// bufferRetry is what a client is told that waited in vain.
+	growWait   = 30 * time.Second
+	// bufferRetry is what a client is told to wait that a busy backend refused.
 	bufferRetry = 5 * time.Second
+	// bufferGrowth is how many times larger a buffer is than the one that it
+	// replaces. So much memory at most is held for each byte that arrived.
+	bufferGrowth = 4
 )
 
 // Budget bounds the memory of all uploads together (UPLOAD_BUFFER_BYTES). It is
 // safe for concurrent use. A nil *Budget has no bound.
 type Budget struct {
 	total int64
-	free  *semaphore.Weighted
-	wait  time.Duration
+	// Memory is what is free of it, and who holds the rest.
+	Memory *fairshare.Pool
+	wait   time.Duration
 	// pools hold used buffers by size: 64 KiB, 128 KiB … 8 MiB. Larger ones,
 	// which only very large uploads have, are left to the collector.
 	pools [8]sync.Pool
@@ -36,65 +41,117 @@ type Budget struct {
 // NewBudget makes a budget of total bytes, at least the 8 MiB of one part.
 func NewBudget(total int64) *Budget {
 	total = max(total, firstPart)
-	return &Budget{total: total, free: semaphore.NewWeighted(total), wait: bufferWait}
+	return &Budget{total: total, Memory: fairshare.NewMemory(total), wait: bufferWait}
 }
 
 // buffer is a piece of memory out of the budget.
 type buffer struct {
 	bytes  []byte
 	budget *Budget
-	class  int
+	grant  *fairshare.Grant
+	// most is the length up to which the buffer grows.
+	most int64
+}
+
+// rounded is the length of the buffer that is made for n bytes.
+func (b *Budget) rounded(n int64) int64 {
+	if class := sizeClass(n); class >= 0 {
+		n = minBuffer << class
+	}
+	if b != nil {
+		n = min(n, b.total)
+	}
+	return n
 }
 
 // take waits for a buffer of at least n bytes, at most the whole budget. The
 // error is a ServiceUnavailable with RetryAfter, or the context's.
 func (b *Budget) take(ctx context.Context, n int64) (*buffer, error) {
-	class := sizeClass(n)
-	if class >= 0 {
-		n = minBuffer << class
-	}
-	if b == nil {
-		return &buffer{bytes: make([]byte, n), class: -1}, nil
-	}
-	n = min(n, b.total)
-	waiting, cancel := context.WithTimeout(ctx, b.wait)
-	defer cancel()
-	if err := b.free.Acquire(waiting, n); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	n = b.rounded(n)
+	out := &buffer{budget: b, most: n}
+	if b != nil {
+		grant, err := b.Memory.Take(ctx, n, b.wait)
+		if err != nil {
+			return nil, fairshare.Busy(err)
 		}
-		return nil, &gateway.Error{
-			Code:       gateway.ServiceUnavailable,
-			Message:    "Too many uploads are in flight (UPLOAD_BUFFER_BYTES). Please try again.",
-			RetryAfter: bufferRetry,
-			Err:        err,
-		}
+		out.grant = grant
 	}
-	out := &buffer{budget: b, class: class}
-	if class >= 0 {
-		if pooled, ok := b.pools[class].Get().(*[]byte); ok {
-			out.bytes = *pooled
-			return out, nil
-		}
-	}
-	out.bytes = make([]byte, n)
+	out.bytes = b.memory(n)
 	return out, nil
 }
 
-// release gives the memory back. Calling it again does nothing.
+// open is take for a buffer that begins small and grows to n bytes as they
+// arrive.
+func (b *Budget) open(ctx context.Context, n int64) (*buffer, error) {
+	out, err := b.take(ctx, min(n, minBuffer))
+	if err == nil {
+		out.most = b.rounded(n)
+	}
+	return out, err
+}
+
+// grow makes the buffer larger. What is in it stays. It reports false for one that
+// has its full length.
+func (b *buffer) grow(ctx context.Context) (bool, error) {
+	return b.growTo(ctx, min(bufferGrowth*int64(len(b.bytes)), b.most))
+}
+
+func (b *buffer) growTo(ctx context.Context, n int64) (bool, error) {
+	n = b.budget.rounded(n)
+	if n <= int64(len(b.bytes)) {
+		return false, nil
+	}
+	if b.grant != nil {
+		if err := b.grant.Grow(ctx, n-int64(len(b.bytes)), growWait); err != nil {
+			return false, fairshare.Busy(err)
+		}
+	}
+	larger := b.budget.memory(n)
+	copy(larger, b.bytes)
+	b.budget.reuse(b.bytes)
+	b.bytes = larger
+	return true, nil
+}
+
+// restart makes the buffer small again, to grow to n bytes: what others wait for
+// is theirs meanwhile.
+func (b *buffer) restart(n int64) {
+	b.most = b.budget.rounded(n)
+	small := b.budget.rounded(min(n, minBuffer))
+	if int64(len(b.bytes)) <= small {
+		return
+	}
+	b.budget.reuse(b.bytes)
+	freed := int64(len(b.bytes)) - small
+	b.bytes = b.budget.memory(small)
+	b.grant.Shrink(freed)
+}
+
+// release frees the memory. Calling it again does nothing.
 func (b *buffer) release() {
 	if b == nil || b.bytes == nil {
 		return
 	}
 	bytes := b.bytes
 	b.bytes = nil
-	if b.budget == nil {
-		return
+	b.budget.reuse(bytes)
+	b.grant.Release()
+}
+
+// memory returns n bytes, those of an earlier buffer where there are some.
+func (b *Budget) memory(n int64) []byte {
+	if class := sizeClass(n); b != nil && class >= 0 && n == minBuffer<<class {
+		if pooled, ok := b.pools[class].Get().(*[]byte); ok {
+			return *pooled
+		}
 	}
-	if b.class >= 0 {
-		b.budget.pools[b.class].Put(&bytes)
+	return make([]byte, n)
+}
+
+func (b *Budget) reuse(bytes []byte) {
+	if class := sizeClass(int64(len(bytes))); b != nil && class >= 0 && len(bytes) == minBuffer<<class {
+		b.pools[class].Put(&bytes)
 	}
-	b.budget.free.Release(int64(len(bytes)))
 }
 
 // sizeClass is the pool for n bytes, -1 when none is large enough.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -10,10 +9,8 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/relay"
 )
-
-// copyBuffer is the size of the buffers that carry downloads.
-const copyBuffer = 128 << 10
 
 // inlineTypes are those that a browser may show in the gateway's origin: none
 // of them runs anything. SVG and HTML are not among them, nor PDF, which a
@@ -167,7 +164,7 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 	if r.Method == http.MethodHead || resp.StatusCode == http.StatusNotModified {
 		return nil
 	}
-	if err := d.copy(w, resp.Body); err != nil {
+	if _, err := relay.Copy(w, resp.Body); err != nil {
 		return fmt.Errorf("a download of %s was cut off: %w", id, err)
 	}
 	return nil
@@ -242,17 +239,4 @@ func dispositionOf(r *http.Request) (string, error) {
 		return mode, nil
 	}
 	return "", invalid(gateway.UnprocessableValue, "disposition", "must be attachment or inline")
-}
-
-// copy carries a body in pooled buffers. The writer's ReadFrom is hidden: it
-// would take buffers of its own.
-func (d *door) copy(w io.Writer, body io.Reader) error {
-	buf, ok := d.copies.Get().(*[]byte)
-	if !ok {
-		fresh := make([]byte, copyBuffer)
-		buf = &fresh
-	}
-	defer d.copies.Put(buf)
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{body}, *buf)
-	return err
 }

@@ -54,7 +54,7 @@ func clientGone(r *http.Request, err error) bool {
 	}
 	left := r.Context().Err() != nil && errors.Is(context.Cause(r.Context()), context.Canceled)
 	code := gateway.CodeOf(err)
-	return left && code != gateway.RequestTimeout && code != uploadLocked
+	return left && code != gateway.RequestTimeout && code != gateway.StreamEnded && code != uploadLocked
 }
 
 // answer knows whether the response began.

@@ -38,7 +38,7 @@ func (d *door) patch(w http.ResponseWriter, r *http.Request) error {
 	}
 	var filename string
 	var tags map[string]*string
-	if err := readJSON(r, map[string]any{"filename": &filename, "tags": &tags}); err != nil {
+	if err := d.readJSON(r, map[string]any{"filename": &filename, "tags": &tags}); err != nil {
 		return err
 	}
 	o, err := d.head(w, r)
@@ -156,7 +156,10 @@ func validTag(s string, most int) bool {
 func (d *door) copyFile(w http.ResponseWriter, r *http.Request) error {
 	var from, filename string
 	var move bool
-	if err := readJSON(r, map[string]any{"file_id": &from, "filename": &filename, "move": &move}); err != nil {
+	if err := d.may(r, gateway.Write, d.prefix.dayOf(d.Now())); err != nil {
+		return err // wherever it is from: the body is not read
+	}
+	if err := d.readJSON(r, map[string]any{"file_id": &from, "filename": &filename, "move": &move}); err != nil {
 		return err
 	}
 	if err := d.prefix.checkID(from); err != nil {
@@ -251,11 +254,15 @@ type batchAnswer struct {
 // deleteBatch removes up to a thousand files. S3 does not tell whether there was
 // one, so one that was not there counts as deleted.
 func (d *door) deleteBatch(w http.ResponseWriter, r *http.Request) error {
-	var ids []string
-	if err := readJSONUpTo(r, maxBatchJSON, map[string]any{"file_ids": &ids}); err != nil {
+	if err := d.may(r, gateway.Delete, ""); err != nil {
+		return err // of no file: the body is not read
+	}
+	list := idList{most: maxBatch}
+	if err := d.readJSONUpTo(r, maxBatchJSON, map[string]any{"file_ids": &list}); err != nil {
 		return err
 	}
-	if len(ids) == 0 || len(ids) > maxBatch {
+	ids := list.ids
+	if len(ids) == 0 {
 		return invalid(gateway.UnprocessableValue, "file_ids", "must be 1 to %d ids", maxBatch)
 	}
 	refused := map[string]error{}

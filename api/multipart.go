@@ -81,11 +81,9 @@ func (m *multipartUpload) create(ctx context.Context) error {
 	return nil
 }
 
-// uploadParts sends full buffers until the body ends. A buffer is given back
-// before a larger one is asked for, so that uploads never wait for each other
-// in a circle.
+// uploadParts sends full buffers until the body ends. After each part the buffer
+// is small again, so that uploads take turns.
 func (m *multipartUpload) uploadParts(ctx context.Context, buf *buffer) (err error) {
-	defer func() { buf.release() }()
 	n, last := len(buf.bytes), false
 	for number := 1; ; number++ {
 		if number > maxParts {
@@ -94,13 +92,8 @@ func (m *multipartUpload) uploadParts(ctx context.Context, buf *buffer) (err err
 		if err := m.uploadPart(ctx, number, buf.bytes[:n]); err != nil || last {
 			return err
 		}
-		if size := m.options.Budget.partSize(number + 1); size > int64(len(buf.bytes)) {
-			buf.release()
-			if buf, err = m.options.Budget.take(ctx, size); err != nil {
-				return err
-			}
-		}
-		if n, last, err = m.src.fill(buf.bytes); err != nil {
+		buf.restart(m.options.Budget.partSize(number + 1))
+		if n, last, err = m.src.fillBuffer(ctx, buf); err != nil {
 			return err
 		}
 	}

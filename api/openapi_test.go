@@ -281,7 +281,7 @@ var otherDoor = []gateway.Code{
 	gateway.AccessForbidden, gateway.AuthHeaderMalformed, gateway.AuthQueryParametersError, gateway.BucketAlreadyExists,
 	gateway.EntityTooSmall, gateway.ExpiredLink, gateway.InvalidAccessKeyID, gateway.InvalidBucketName, gateway.InvalidPart,
 	gateway.InvalidPartOrder, gateway.InvalidToken, gateway.InvalidPolicyDocument, gateway.MalformedPOSTRequest,
-	gateway.MaxPostPreDataLengthExceeded, gateway.MalformedTrailer, gateway.MalformedXML, gateway.MissingSecurityHeader,
+	gateway.MaxPostPreDataLengthExceeded, gateway.MalformedTrailer, gateway.MalformedPolicy, gateway.MalformedXML, gateway.MissingSecurityHeader,
 	gateway.RequestTimeTooSkewed, gateway.SignatureDoesNotMatch,
 	gateway.UnsupportedSignatureVersion, gateway.ACLNotSupported, gateway.InvalidEncryptionAlgorithm, gateway.InvalidStorageClass,
 	gateway.MetadataTooLarge, gateway.InvalidURI, gateway.URITooLong, gateway.HeadersTooLarge,

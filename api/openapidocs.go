@@ -80,11 +80,11 @@ var headerText = map[string]string{
 // Refusals that several operations share.
 var (
 	idCodes    = []gateway.Code{gateway.InvalidArgument, gateway.KeyTooLong, gateway.NoSuchKey}
-	jsonCodes  = []gateway.Code{gateway.UnsupportedMediaType, gateway.UnprocessableValue, gateway.InvalidArgument, gateway.EntityTooLarge, gateway.IncompleteBody, gateway.RequestTimeout, gateway.BadDigest, gateway.InvalidDigest}
+	jsonCodes  = []gateway.Code{gateway.UnsupportedMediaType, gateway.UnprocessableValue, gateway.InvalidArgument, gateway.EntityTooLarge, gateway.IncompleteBody, gateway.RequestTimeout, gateway.StreamEnded, gateway.BadDigest, gateway.InvalidDigest}
 	typeCodes  = []gateway.Code{gateway.EntityTooLarge, gateway.TypeNotAllowed, gateway.NameNotAllowed, gateway.UnprocessableValue, gateway.InvalidArgument}
 	storeCodes = []gateway.Code{gateway.Conflict, gateway.QuotaExceeded, gateway.MissingContentLength, gateway.KeyTooLong}
 	chunkCodes = codes(typeCodes, storeCodes, []gateway.Code{gateway.UnsupportedMediaType, gateway.PreconditionFailed, gateway.NoSuchUpload, gateway.IncompleteBody,
-		gateway.RequestTimeout, gateway.BadDigest, gateway.InvalidDigest, gateway.SHA256Mismatch, uploadLocked, uploadExpired, chunkMismatch})
+		gateway.RequestTimeout, gateway.StreamEnded, gateway.BadDigest, gateway.InvalidDigest, gateway.SHA256Mismatch, uploadLocked, uploadExpired, chunkMismatch})
 	asJSON = []gateway.Code{gateway.NotAcceptable}
 )
 
@@ -112,7 +112,7 @@ func opDocs() map[string]opDoc {
 				{"*/*", map[string]any{}, map[string]any{"the file itself": "hello, file\n"}},
 			},
 			answers:  []answerDoc{created},
-			refusals: codes(asJSON, typeCodes, storeCodes, []gateway.Code{gateway.UnsupportedMediaType, gateway.BadDigest, gateway.InvalidDigest, gateway.IncompleteBody, gateway.RequestTimeout})},
+			refusals: codes(asJSON, typeCodes, storeCodes, []gateway.Code{gateway.UnsupportedMediaType, gateway.BadDigest, gateway.InvalidDigest, gateway.IncompleteBody, gateway.RequestTimeout, gateway.StreamEnded})},
 		opPresign: {tag: tagUploads, summary: "Get a link to upload one file", params: []paramDoc{idempotencyParam},
 			description: "Type, and size and SHA-256 where they are given, are signed into the link. `method: POST` gives a form.",
 			bodies: jsonBody(presignRequest{}, map[string]any{

@@ -1,18 +1,11 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -75,69 +68,4 @@ func boolParam(r *http.Request, name string) (bool, error) {
 		return false, nil
 	}
 	return false, invalid(gateway.InvalidArgument, name, "is neither true nor false")
-}
-
-// maxJSON bounds a JSON body, in bytes.
-const maxJSON = 64 << 10
-
-// readJSON reads an object into fields, by name. A name that is not among them
-// is refused: a misspelt expires_in would otherwise silently mean the default.
-// null is the same as absent.
-func readJSON(r *http.Request, fields map[string]any) error { return readJSONUpTo(r, maxJSON, fields) }
-
-// readJSONUpTo is readJSON for a body of at most so many bytes.
-func readJSONUpTo(r *http.Request, most int64, fields map[string]any) error {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	patch := r.Method == http.MethodPatch && kind == "application/merge-patch+json"
-	if err != nil || kind != "application/json" && !patch {
-		return invalid(gateway.UnsupportedMediaType, "Content-Type", "must be application/json")
-	}
-	sent, err := verified(r.Header, newBody(r))
-	if err != nil {
-		return err
-	}
-	raw, err := io.ReadAll(io.LimitReader(sent, most+1))
-	if err != nil {
-		return err
-	}
-	if int64(len(raw)) > most {
-		return gateway.Errorf(gateway.EntityTooLarge, "The JSON body is longer than %d bytes.", most)
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return gateway.Errorf(gateway.InvalidRequest, "The body is not a JSON object.").Because(err)
-	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		target, ok := fields[name]
-		if !ok {
-			return invalid(gateway.UnprocessableValue, clip(name, 64), "is not a field here: there are %s",
-				strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
-		}
-		if err := readField(members[name], target); err != nil {
-			return invalid(gateway.InvalidArgument, name, "is not %s", err)
-		}
-	}
-	return nil
-}
-
-// readField reads one value. null leaves the target as it is.
-func readField(raw json.RawMessage, target any) error {
-	if bytes.Equal(raw, []byte("null")) {
-		return nil
-	}
-	err := json.Unmarshal(raw, target)
-	if err == nil {
-		return nil
-	}
-	switch target.(type) {
-	case *string:
-		return errors.New("text")
-	case *bool:
-		return errors.New("true or false")
-	case *[]string:
-		return errors.New("a list of texts")
-	case *map[string]*string:
-		return errors.New("an object of texts")
-	}
-	return errors.New("a whole number")
 }

@@ -117,7 +117,10 @@ func (d *door) signPut(ctx context.Context, to linkTarget, key string, query []s
 
 func (d *door) readPromise(r *http.Request) (p promise, err error) {
 	var expires *int64
-	err = readJSON(r, map[string]any{
+	if err := d.may(r, gateway.Write, d.prefix.dayOf(d.Now())); err != nil {
+		return p, err // before the body is read
+	}
+	err = d.readJSON(r, map[string]any{
 		"filename": &p.filename, "content_type": &p.contentType, "expires_in": &expires,
 		"size": &p.size, "sha256": &p.sha256, "method": &p.method,
 	})

@@ -14,6 +14,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/relay"
 )
 
 // maxRanges is how many ranges of one request are served: each is a request to
@@ -187,7 +188,7 @@ func (d *door) writeRanges(w http.ResponseWriter, r *http.Request, o Object, mod
 		}
 		out, err := parts.CreatePart(partHeader(b))
 		if err == nil {
-			err = d.copy(out, io.LimitReader(body, b.length()))
+			_, err = relay.Copy(out, io.LimitReader(body, b.length()))
 		}
 		body.Close()
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -75,17 +76,28 @@ func recordOf(h http.Header) RecordState {
 // WriteRecord asks once per process whether the backend means conditions as they
 // are: one that let them go unread would store every file twice.
 func (s *Store) WriteRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error) {
+	return s.writeRecordWith(ctx, key, old, nil, pieces...)
+}
+
+// writeRecordWith is WriteRecord with headers.
+func (s *Store) writeRecordWith(ctx context.Context, key string, old *RecordState, with http.Header, pieces ...[]byte) (RecordState, error) {
 	if err := s.needsConditions(ctx); err != nil {
 		return RecordState{}, err
 	}
-	return s.putRecord(ctx, key, old, pieces...)
+	return s.putRecordWith(ctx, key, old, with, pieces...)
 }
 
 // putRecord replaces old, or makes a new record when old is nil. The error is
 // errRecordChanged when another request was first. Of a bucket with versions the
 // replaced one is deleted: what a record held is not to be kept.
 func (s *Store) putRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error) {
+	return s.putRecordWith(ctx, key, old, nil, pieces...)
+}
+
+// putRecordWith is putRecord with headers.
+func (s *Store) putRecordWith(ctx context.Context, key string, old *RecordState, with http.Header, pieces ...[]byte) (RecordState, error) {
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
+	maps.Copy(header, with)
 	if old == nil {
 		header.Set("If-None-Match", "*")
 	} else {

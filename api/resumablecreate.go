@@ -2,7 +2,9 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -11,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	gateway "github.com/codeguardians/s3gateway"
 )
@@ -93,21 +98,60 @@ func (d *door) newUpload(r *http.Request) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := newUploadID(d.Random)
+	if err := d.checkOpen(r); err != nil {
+		return nil, err
+	}
+	id, err := newUploadID(d.Random, callerOf(r).Name)
 	return &upload{id: id, state: uploadState{
 		Caller: callerOf(r).Name, Key: key, Filename: name, Declared: declared, Metadata: r.Header.Get("Upload-Metadata"),
 		SHA256: strings.ToLower(meta["sha256"]), Length: length, PartSize: partSize,
 	}}, err
 }
 
-// newUploadID makes a name of 160 random bits: whoever has it and the caller's
+// ownedBy is the part of an id that tells whose upload it is: the beginning of a
+// hash of the caller's name, so that a listing finds a caller's uploads.
+func ownedBy(caller string) []byte {
+	sum := sha256.Sum256([]byte("upload of " + caller))
+	return sum[:5]
+}
+
+func idText(b []byte) string { return strings.ToLower(base32.StdEncoding.EncodeToString(b)) }
+
+// newUploadID makes a name with 120 random bits: whoever has it and the caller's
 // key may write the upload.
-func newUploadID(random io.Reader) (string, error) {
-	var b [20]byte
+func newUploadID(random io.Reader, caller string) (string, error) {
+	var b [15]byte
 	if _, err := io.ReadFull(cmp.Or(random, io.Reader(rand.Reader)), b[:]); err != nil {
 		return "", fmt.Errorf("random bytes for an upload id: %w", err)
 	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:])), nil
+	return idText(append(ownedBy(caller), b[:]...)), nil
+}
+
+// checkOpen refuses one more upload of a caller who has MAX_OPEN_UPLOADS open.
+// Creations at the same moment may overshoot by their number.
+func (d *door) checkOpen(r *http.Request) error {
+	if d.MaxOpenUploads <= 0 {
+		return nil
+	}
+	open, err := d.Resumable.countRecords(r.Context(), uploadRecords+idText(ownedBy(callerOf(r).Name)), d.MaxOpenUploads)
+	if err != nil || open < d.MaxOpenUploads {
+		return err
+	}
+	return gateway.Errorf(gateway.SlowDown, "%d uploads are open (MAX_OPEN_UPLOADS). Finish or end one of them first.", open).With("Setting", "MAX_OPEN_UPLOADS")
+}
+
+// countRecords counts the records below a prefix, up to most.
+func (s *Store) countRecords(ctx context.Context, prefix string, most int) (n int, err error) {
+	in := &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(min(most, 1000)))}
+	pages := s3.NewListObjectsV2Paginator(s.Client.S3(), in)
+	for pages.HasMorePages() && n < most {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, fromSDK(err)
+		}
+		n += len(page.Contents)
+	}
+	return n, nil
 }
 
 // firstChunk is the body of a creation, nil for none. A file of no bytes is

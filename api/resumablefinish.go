@@ -12,6 +12,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/quota"
 )
 
 // claimTime is how long a request that finishes an upload is left alone. One that
@@ -44,11 +45,15 @@ func (w *uploadWriter) finish() error {
 		return err
 	}
 	w.u.file = &stored
+	w.stale = append(w.stale, w.u.state.Pieces...)
+	if w.u.state.Earlier.Name != "" {
+		w.stale = append(w.stale, w.u.state.Earlier)
+	}
 	w.u.state = uploadState{
 		Caller: w.u.state.Caller, Key: w.u.state.Key, Filename: w.u.state.Filename, Metadata: w.u.state.Metadata,
 		Length: stored.Size, Stored: stored.Size, Saved: w.u.state.Saved, Done: true,
 	}
-	if err := w.saveUpload(w.ctx, w.u, nil); err != nil {
+	if err := w.save(nil); err != nil {
 		// The file is there; only the upload's own address does not tell so.
 		w.log.Warn().Err(err).Str("key", stored.Key).Msg("the end of an upload could not be noted")
 	}
@@ -58,6 +63,9 @@ func (w *uploadWriter) finish() error {
 // store makes the object: a file within one part as a single PutObject, which
 // the first of several requests wins.
 func (w *uploadWriter) store() (Object, error) {
+	if err := w.gather(); err != nil {
+		return Object{}, err
+	}
 	s, key, body := w.Resumable, w.u.state.Key, w.buf.bytes[:w.n]
 	if w.up == nil {
 		if err := errors.Join(w.declaredSHA256(hexOf(sha256Of(body))), w.stillOurs()); err != nil {
@@ -66,6 +74,7 @@ func (w *uploadWriter) store() (Object, error) {
 		ctx, cancel := context.WithTimeout(w.ctx, storeTime)
 		defer cancel()
 		contentType := policy.DetectType(w.u.state.Declared, key, body[:min(len(body), policy.SniffLen)])
+		ctx = quota.Replacing(ctx, w.counted())
 		return s.changing(key, func() (Object, error) { return s.putWhole(ctx, key, body, w.options(contentType)) })
 	}
 	if w.n > 0 {
@@ -76,6 +85,11 @@ func (w *uploadWriter) store() (Object, error) {
 	if err := w.declaredSHA256(hexOf(w.up.sha.Sum(nil))); err != nil {
 		return Object{}, err
 	}
+	earlier, err := w.earlier()
+	if err != nil {
+		return Object{}, err
+	}
+	w.up.done = completed(append(earlier, w.u.state.Parts...))
 	// Two that complete one multipart upload at once are more than some stores
 	// can take. From here on the state says that the upload is whole, and
 	// whoever finds it so completes it if this request does not.

@@ -6,13 +6,17 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/policy"
+	"github.com/codeguardians/s3gateway/quota"
 )
 
 // putPart sends the full buffer. With a checksum still to come nothing is
 // saved: the part then counts with the end of the chunk, or is replaced.
 func (w *uploadWriter) putPart() error {
-	if len(w.u.state.Parts) == maxParts-1 {
+	if w.u.state.partCount() == maxParts-1 {
 		return gateway.Errorf(gateway.EntityTooLarge, "The file has more than %d parts of the largest size (UPLOAD_BUFFER_BYTES).", maxParts)
+	}
+	if err := w.gather(); err != nil {
+		return err
 	}
 	if err := w.beginParts(); err != nil {
 		return err
@@ -56,22 +60,26 @@ func (w *uploadWriter) beginParts() error {
 	return nil
 }
 
+// counted is how many of the bytes in the buffer quotas count already: those that
+// the saved state has beside the parts.
+func (w *uploadWriter) counted() int64 { return max(min(w.before-w.u.state.Stored, int64(w.n)), 0) }
+
 func (w *uploadWriter) sendPart() error {
 	ctx, cancel := context.WithTimeout(w.ctx, storeTime)
 	defer cancel()
-	if err := w.up.uploadPart(ctx, len(w.u.state.Parts)+1, w.buf.bytes[:w.n]); err != nil {
+	ctx = quota.Replacing(ctx, w.counted())
+	if err := w.up.uploadPart(ctx, w.u.state.partCount()+1, w.buf.bytes[:w.n]); err != nil {
 		return err
 	}
 	w.n = 0
-	return w.u.keep(w.up)
+	if err := w.u.keep(w.up); err != nil {
+		return err
+	}
+	return w.fold()
 }
 
-// nextBuffer gives a buffer back before a larger one is asked for, so that
-// uploads never wait for each other in a circle.
-func (w *uploadWriter) nextBuffer() (err error) {
-	if size := w.partSize(); size > int64(len(w.buf.bytes)) {
-		w.buf.release()
-		w.buf, err = w.Budget.take(w.ctx, size)
-	}
-	return err
+// nextBuffer makes the buffer small again, so that uploads take turns.
+func (w *uploadWriter) nextBuffer() error {
+	w.buf.restart(max(w.partSize(), 1))
+	return nil
 }

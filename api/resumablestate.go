@@ -61,6 +61,12 @@ type uploadState struct {
 	SHAState []byte      `json:"sha_state,omitempty"` // over them, as crypto/sha256 marshals it
 	CRCState []byte      `json:"crc_state,omitempty"`
 	Tail     int64       `json:"tail"` // bytes behind this line
+	// Pieces are records with the bytes before those, in order.
+	Pieces []savedPiece `json:"pieces,omitempty"`
+	// Earlier is a record with the parts before Parts, and EarlierParts their
+	// number.
+	Earlier      savedPiece `json:"earlier,omitzero"`
+	EarlierParts int        `json:"earlier_parts,omitempty"`
 	// Whole is when all bytes were there, as parts.
 	Whole time.Time `json:"whole,omitzero"`
 	Done  bool      `json:"done,omitempty"`
@@ -81,12 +87,21 @@ type upload struct {
 	ended bool         // it was refused, and nothing is left of it
 	// resized says that this request brought the length.
 	resized bool
+	// atDone says that the state is among those of finished uploads.
+	atDone bool
 }
 
 // offset is how far the upload is, in bytes.
-func (u *upload) offset() int64 { return u.state.Stored + u.state.Tail }
+func (u *upload) offset() int64 { return u.state.Stored + u.state.pieces() + u.state.Tail }
 
-func (u *upload) recordKey() string { return uploadRecords + u.id }
+// recordKey is where the state lies. That of a finished upload lies elsewhere, so
+// that a listing of the open ones shows no others.
+func (u *upload) recordKey() string {
+	if u.atDone {
+		return doneRecords + u.id
+	}
+	return uploadRecords + u.id
+}
 
 // loadUpload finds the caller's upload. With the tail asked for, it is what the
 // reader gives; it is closed otherwise. Another caller's upload does not exist.
@@ -124,6 +139,12 @@ func (d *door) mine(r *http.Request, u *upload) error {
 // loadState reads a state and gives its tail.
 func (s *Store) loadState(ctx context.Context, u *upload) (io.ReadCloser, error) {
 	body, at, err := s.OpenRecord(ctx, u.recordKey())
+	if gateway.CodeOf(err) == gateway.NoSuchKey && !u.atDone {
+		u.atDone = true
+		if body, at, err = s.OpenRecord(ctx, u.recordKey()); err != nil {
+			u.atDone = false
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +188,18 @@ func (d *door) saveUpload(ctx context.Context, u *upload, tail []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(lasting(ctx), storeTime)
 	defer cancel()
-	now, err := d.Resumable.WriteRecord(ctx, u.recordKey(), u.saved, append(line, '\n'), tail)
+	open, old := *u, u.saved
+	if u.state.Done && !u.atDone {
+		u.atDone, old = true, nil
+	}
+	now, err := d.Resumable.writeRecordWith(ctx, u.recordKey(), old, accountOf(u, int64(len(tail))), append(line, '\n'), tail)
+	if errors.Is(err, errRecordChanged) && u.atDone && old == nil {
+		// An earlier request finished the upload and did not come to remove its state.
+		now, err = d.Resumable.statRecord(ctx, u.recordKey())
+	}
+	if err != nil {
+		u.atDone = open.atDone
+	}
 	if errors.Is(err, errRecordChanged) {
 		return lockedOut().Because(err)
 	}
@@ -175,6 +207,11 @@ func (d *door) saveUpload(ctx context.Context, u *upload, tail []byte) error {
 		return err
 	}
 	u.saved = &now
+	if u.atDone && !open.atDone && open.saved != nil {
+		if err := d.Resumable.DeleteRecord(ctx, open.recordKey(), *open.saved); err != nil {
+			d.log.Warn().Err(err).Str("upload", u.id).Msg("the state of a finished upload could not be removed; a sweep will")
+		}
+	}
 	return nil
 }
 
@@ -184,17 +221,29 @@ func (u *upload) multipart(s *Store, o PutOptions) (*multipartUpload, error) {
 		Store: s, key: u.state.Key, options: o, id: u.state.UploadID, size: u.state.Stored,
 		sha: sha256.New(), crc64: crc64nvme.New(),
 	}
-	for i, p := range u.state.Parts {
-		part := types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: aws.String(p.ETag)}
-		if p.CRC != "" {
-			part.ChecksumCRC64NVME = aws.String(p.CRC)
-		}
-		m.done = append(m.done, part)
-	}
 	if u.state.UploadID == "" {
 		return m, nil
 	}
 	return m, errors.Join(thaw(m.sha, u.state.SHAState), thaw(m.crc64, u.state.CRCState))
+}
+
+// completed are saved parts as a Complete names them.
+func completed(all []savedPart) (parts []types.CompletedPart) {
+	for i, p := range all {
+		part := types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: aws.String(p.ETag)}
+		if p.CRC != "" {
+			part.ChecksumCRC64NVME = aws.String(p.CRC)
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+func encodeParts(all []savedPart) ([]byte, error) { return json.Marshal(all) }
+
+func decodeParts(raw []byte) (all []savedPart, err error) {
+	err = json.Unmarshal(raw, &all)
+	return all, err
 }
 
 // keep notes the multipart upload in the state.

@@ -29,7 +29,7 @@ func (s *Store) SweepUploads(ctx context.Context, now time.Time) (removed int, e
 		}
 		return ctx.Err()
 	}
-	for _, prefix := range []string{uploadRecords, backend.ProbeKeys} {
+	for _, prefix := range []string{uploadRecords, doneRecords, tailRecords, backend.ProbeKeys} {
 		failed = append(failed, s.eachRecord(ctx, prefix, visit))
 	}
 	return removed, errors.Join(failed...)
@@ -39,9 +39,15 @@ func (s *Store) SweepUploads(ctx context.Context, now time.Time) (removed int, e
 // young record needs no reading.
 func (s *Store) sweepOne(ctx context.Context, r oldRecord, now time.Time) (gone bool, err error) {
 	id, isUpload := strings.CutPrefix(r.key, uploadRecords)
+	done, isDone := strings.CutPrefix(r.key, doneRecords)
 	age := now.Sub(r.modified)
 	switch {
-	case !r.current || !isUpload:
+	case strings.HasPrefix(r.key, tailRecords) && r.current:
+		if age >= uploadLife {
+			return false, s.sweepPiece(ctx, r)
+		}
+		return false, nil
+	case !r.current || !isUpload && !isDone:
 		if age >= settleTime {
 			return false, s.DeleteRecord(ctx, r.key, r.state)
 		}
@@ -50,6 +56,9 @@ func (s *Store) sweepOne(ctx context.Context, r oldRecord, now time.Time) (gone 
 		return false, nil
 	}
 	u := &upload{id: id}
+	if isDone {
+		u.id, u.atDone = done, true
+	}
 	tail, err := s.loadState(ctx, u)
 	if gateway.CodeOf(err) == gateway.NoSuchKey {
 		return false, nil
@@ -75,6 +84,10 @@ func (s *Store) endUpload(ctx context.Context, u *upload) error {
 	}
 	if u.saved == nil {
 		return nil
+	}
+	s.deletePieces(ctx, u.id, u.state.Pieces)
+	if u.state.Earlier.Name != "" {
+		s.deletePieces(ctx, u.id, []savedPiece{u.state.Earlier})
 	}
 	u.ended = true
 	return s.DeleteRecord(ctx, u.recordKey(), *u.saved)

@@ -3,7 +3,9 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -39,7 +41,12 @@ type uploadWriter struct {
 	// loose says that the multipart upload was made here and is in no saved
 	// state: nobody else would abort it.
 	loose bool
+	// fresh are pieces that no saved state names yet, and stale those that the
+	// next one names no more.
+	fresh, stale []savedPiece
 }
+
+func (w *uploadWriter) random() io.Reader { return cmp.Or(w.Random, io.Reader(rand.Reader)) }
 
 // receive appends a chunk. A refusal by the policy ends the upload; any other
 // failure leaves it where it was saved last.
@@ -60,6 +67,7 @@ func (d *door) receive(r *http.Request, u *upload, c *chunk, tail io.Reader) err
 	if !w.ends(err) {
 		return err
 	}
+	u.state.Pieces = append(u.state.Pieces, w.stale...) // the saved state names them
 	if failed := d.Resumable.endUpload(r.Context(), u); failed != nil {
 		d.log.Error().Err(failed).Str("key", u.state.Key).Msg("a refused upload could not be removed; a sweep will")
 	}
@@ -90,6 +98,7 @@ func (w *uploadWriter) run(ctx context.Context, tail io.Reader) (err error) {
 		return err
 	}
 	defer func() {
+		w.settlePieces(false)
 		w.buf.release()
 		if w.loose {
 			w.up.abort(w.ctx)
@@ -111,14 +120,18 @@ func (w *uploadWriter) run(ctx context.Context, tail io.Reader) (err error) {
 func (w *uploadWriter) open(ctx context.Context, tail io.Reader) (err error) {
 	want := w.partSize()
 	if w.chunk.size >= 0 {
-		want = min(want, w.u.state.Tail+w.chunk.size)
+		want = min(want, w.u.state.pieces()+w.u.state.Tail+w.chunk.size)
 	}
-	if w.buf, err = w.Budget.take(ctx, max(want, 1)); err != nil {
+	if w.buf, err = w.Budget.open(ctx, max(want, 1)); err != nil {
 		return err
 	}
-	if int64(len(w.buf.bytes)) < want {
+	if w.buf.most < want {
 		w.buf.release()
 		return gateway.Errorf(gateway.ServiceUnavailable, "The upload's parts are larger than this gateway's buffers (UPLOAD_BUFFER_BYTES).")
+	}
+	if _, err := w.buf.growTo(ctx, w.u.state.Tail); err != nil {
+		w.buf.release()
+		return err
 	}
 	if w.u.state.UploadID != "" {
 		w.up, err = w.u.multipart(w.Resumable, w.options(w.u.state.Type))
@@ -140,7 +153,7 @@ func (w *uploadWriter) options(contentType string) PutOptions {
 func (w *uploadWriter) partSize() int64 {
 	size := w.u.state.PartSize
 	if size == 0 {
-		size = w.Budget.growingPart(len(w.u.state.Parts) + 1)
+		size = w.Budget.growingPart(w.u.state.partCount() + 1)
 	}
 	if w.u.state.Length >= 0 {
 		size = min(size, w.u.state.Length-w.u.state.Stored)
@@ -151,19 +164,27 @@ func (w *uploadWriter) partSize() int64 {
 // fill reads until the part is full, or until the first bytes can be judged.
 // last says that the body ended.
 func (w *uploadWriter) fill() (last bool, err error) {
-	target := min(w.partSize(), int64(len(w.buf.bytes)))
+	target := w.partSize() - w.u.state.pieces()
 	if w.head == nil && w.n < policy.SniffLen {
 		target = min(target, policy.SniffLen)
 	}
-	got, last, err := w.src.fill(w.buf.bytes[w.n:max(target, int64(w.n))])
-	w.n += got
-	return last, err
+	for {
+		upTo := min(target, int64(len(w.buf.bytes)))
+		got, last, err := w.src.fill(w.buf.bytes[w.n:max(upTo, int64(w.n))])
+		w.n += got
+		if last || err != nil || int64(w.n) >= target {
+			return last, err
+		}
+		if grown, err := w.buf.grow(w.ctx); err != nil || !grown {
+			return false, err
+		}
+	}
 }
 
 // advance decides what becomes of what is there. done says that the chunk is
 // dealt with.
 func (w *uploadWriter) advance(last bool) (done bool, err error) {
-	at := w.u.state.Stored + int64(w.n)
+	at := w.at()
 	if err := w.limits.CheckLargest(at); err != nil {
 		return true, err
 	}
@@ -183,7 +204,7 @@ func (w *uploadWriter) advance(last bool) (done bool, err error) {
 		return true, w.finish()
 	case last:
 		return true, w.keepTail()
-	case int64(w.n) < w.partSize():
+	case w.u.state.pieces()+int64(w.n) < w.partSize():
 		return false, nil
 	}
 	return false, w.putPart()
@@ -198,7 +219,7 @@ func (w *uploadWriter) judge(whole bool) (string, error) {
 	}
 	up := policy.Upload{Caller: w.caller, Bucket: w.Bucket, Key: w.u.state.Key, ContentType: w.u.state.Declared, Size: w.u.state.Length}
 	if whole {
-		up.Size = w.u.state.Stored + int64(w.n)
+		up.Size = w.at()
 	}
 	_, contentType, err := w.limits.Admit(up, bytes.NewReader(head))
 	return contentType, err
@@ -210,14 +231,29 @@ func (w *uploadWriter) save(tail []byte) error {
 		return err
 	}
 	w.loose, w.before = false, w.u.offset()
+	w.fresh = nil
+	w.settlePieces(true)
 	return nil
 }
 
+// at is how many bytes of the file are there or in the buffer.
+func (w *uploadWriter) at() int64 {
+	return w.u.state.Stored + w.u.state.pieces() + int64(w.n)
+}
+
 // keepTail saves the bytes that fill no part. A chunk that brought nothing is no
-// reason to write the record, with up to a part of bytes, again.
+// reason to write the record again.
 func (w *uploadWriter) keepTail() error {
-	if w.u.state.Stored+int64(w.n) == w.before && !w.u.resized {
+	if w.at() == w.before && !w.u.resized {
 		return nil
+	}
+	if w.head == nil && w.n >= policy.SniffLen {
+		w.u.state.Head = bytes.Clone(w.buf.bytes[:policy.SniffLen])
+	}
+	if w.n > inlineTail {
+		if err := w.addPiece(); err != nil {
+			return err
+		}
 	}
 	return w.save(w.buf.bytes[:w.n])
 }
@@ -225,7 +261,7 @@ func (w *uploadWriter) keepTail() error {
 // keepBody keeps what came of a body that broke off, unless a checksum was to
 // prove it.
 func (w *uploadWriter) keepBody() error {
-	if w.chunk.unproven || w.u.state.Stored+int64(w.n) == w.before || w.limits.CheckLargest(w.u.state.Stored+int64(w.n)) != nil {
+	if w.chunk.unproven || w.at() == w.before || w.limits.CheckLargest(w.at()) != nil {
 		return nil
 	}
 	return w.keepTail()

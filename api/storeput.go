@@ -38,13 +38,13 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o PutOption
 	if o.AtMost >= 0 {
 		want = min(want, max(o.AtMost, 1))
 	}
-	first, err := o.Budget.take(ctx, want)
+	first, err := o.Budget.open(ctx, want)
 	if err != nil {
 		return Object{}, err
 	}
 	defer first.release()
 	src := &parts{src: bufio.NewReaderSize(body, 16)} // the smallest that can look one byte ahead
-	n, last, err := src.fill(first.bytes)
+	n, last, err := src.fillBuffer(ctx, first)
 	if err != nil {
 		return Object{}, err
 	}
@@ -57,6 +57,19 @@ func (s *Store) put(ctx context.Context, key string, body io.Reader, o PutOption
 
 // parts cuts a body into pieces.
 type parts struct{ src *bufio.Reader }
+
+// fillBuffer fills a buffer, which grows as long as bytes arrive.
+func (p *parts) fillBuffer(ctx context.Context, b *buffer) (n int, last bool, err error) {
+	for {
+		got, last, err := p.fill(b.bytes[n:])
+		if n += got; last || err != nil {
+			return n, last, err
+		}
+		if grown, err := b.grow(ctx); err != nil || !grown {
+			return n, false, err
+		}
+	}
+}
 
 // fill fills buf. last says that the body ended with it. io.ReadFull will not
 // do: it says ErrUnexpectedEOF both for a short body and for one cut off.

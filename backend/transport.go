@@ -28,8 +28,10 @@ const (
 	// maxAnswerHeader bounds the header of an answer, in bytes. S3 allows 8 KB of
 	// a request's; net/http's own bound is 10 MB.
 	maxAnswerHeader = 1 << 20
-	// copyBuffer carries bodies; 64 KiB is where larger buffers stopped paying.
-	copyBuffer = 64 << 10
+	// headBuffer is read ahead of an answer, for its header. Bodies pass it by:
+	// they are read into the buffer of the copy, and written from the body. A
+	// connection holds it as long as a client does not read.
+	headBuffer = 8 << 10
 )
 
 // newTransport makes the connections to one endpoint. Compression is off: it
@@ -55,8 +57,7 @@ func newTransport(e Endpoint) *http.Transport {
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: responseHeaderTimeout,
 		ExpectContinueTimeout: expectContinueTimeout,
-		ReadBufferSize:        copyBuffer,
-		WriteBufferSize:       copyBuffer,
+		ReadBufferSize:        headBuffer,
 
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}

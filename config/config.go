@@ -159,6 +159,9 @@ type Config struct {
 	RateLimitBytes Rate
 	// RateLimitAddress (RATE_LIMIT_ADDRESS) is in requests per client address.
 	RateLimitAddress Rate
+	// MaxOpenUploads (MAX_OPEN_UPLOADS) bounds the unfinished resumable uploads of
+	// one caller. 0: any number.
+	MaxOpenUploads int
 	// UploadBufferBytes (UPLOAD_BUFFER_BYTES) bounds the part buffers of all
 	// uploads of unknown length together; at least 8 MiB.
 	UploadBufferBytes int64

@@ -44,7 +44,7 @@ func NewTraffic(o TrafficOptions) *Traffic {
 	}
 	return &Traffic{
 		limiter: NewLimiter(o.Entries, o.Now, o.Buckets), options: o, tolls: tolls,
-		flights: flights{shared: o.Flights, count: map[Key]int64{}},
+		flights: flights{shared: o.Flights, slots: map[Key]*slots{}},
 	}
 }
 

@@ -162,8 +162,8 @@ func TestRequestsInFlight(t *testing.T) {
 	if err := ask(traffic, p, alice, "shop", gateway.Read); err != nil {
 		t.Errorf("after the others: %v", err)
 	}
-	if len(traffic.flights.count) != 0 {
-		t.Errorf("%v is still counted", traffic.flights.count)
+	if len(traffic.flights.slots) != 0 {
+		t.Errorf("%v is still counted", traffic.flights.slots)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -72,19 +73,9 @@ const maxDeleted = 1000
 // deleteObjects decides each key by itself: those that are refused are answered
 // here, the others go on in a document of the gateway's own.
 func (d *Door) deleteObjects(x *exchange) error {
-	doc, err := d.readDocument(x)
+	request, err := d.readDelete(x)
 	if err != nil {
 		return err
-	}
-	if !x.proven() {
-		return gateway.Errorf(gateway.InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-	}
-	var request deleteDocument
-	if err := doc.parse(&request); err != nil {
-		return err
-	}
-	if n := len(request.Objects); n == 0 || n > maxDeleted {
-		return malformed(errors.New("a delete names 1 to 1000 objects"))
 	}
 	allowed, refused := d.judgeDeletes(x, request.Objects)
 	result := deleteResult{Xmlns: xmlns}
@@ -102,6 +93,53 @@ func (d *Door) deleteObjects(x *exchange) error {
 		result.Deleted = nil // not every store leaves them out
 	}
 	return x.answerXML(http.StatusOK, result)
+}
+
+// readDelete reads the document of a DeleteObjects.
+func (d *Door) readDelete(x *exchange) (request deleteDocument, err error) {
+	if !x.proven() {
+		return request, gateway.Errorf(gateway.InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
+	doc, err := d.readBody(x)
+	if err != nil {
+		return request, err
+	}
+	list := xmlList{root: documentRoots[x.op.Name], entry: "Object", most: maxDeleted}
+	list.add = func(m members) error {
+		object, err := m.object()
+		request.Objects = append(request.Objects, object)
+		return err
+	}
+	list.other = func(name, value string) (err error) {
+		if name == "Quiet" {
+			if request.Quiet, err = strconv.ParseBool(strings.TrimSpace(value)); err != nil {
+				return malformed(err)
+			}
+		}
+		return nil
+	}
+	if err := list.decode(doc.raw); err != nil {
+		return request, err
+	}
+	if len(request.Objects) == 0 {
+		return request, malformed(errors.New("a delete names 1 to 1000 objects"))
+	}
+	return request, nil
+}
+
+// object reads an entry of a batch from its members.
+func (m members) object() (deletedObject, error) {
+	o := deletedObject{ETag: m["ETag"], Key: m["Key"], LastModifiedTime: m["LastModifiedTime"], Size: strings.TrimSpace(m["Size"])}
+	if version, named := m["VersionId"]; named {
+		o.VersionID = &version
+	}
+	if o.Size == "" {
+		return o, nil
+	}
+	if _, err := strconv.ParseInt(o.Size, 10, 64); err != nil {
+		return o, malformed(err)
+	}
+	return o, nil
 }
 
 // deleted are the audit log's entries for what was asked and did not fail, one

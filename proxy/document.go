@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
-	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -23,7 +22,7 @@ import (
 const (
 	maxDocument         = 1 << 20
 	maxDeleteDocument   = 2 << 20
-	maxCompleteDocument = 8 << 20
+	maxCompleteDocument = 2 << 20
 )
 
 func documentLimit(op *Operation) int64 {
@@ -39,10 +38,11 @@ func documentLimit(op *Operation) int64 {
 // document is a small request body, read whole and proven.
 type document struct{ raw []byte }
 
-// readDocument reads the request's document through its limit and checks every
-// digest that came with it: a backend may not compare them, and a document that
-// is written anew has digests of its own.
-func (d *Door) readDocument(x *exchange) (document, error) {
+// readBody reads the request's document through its limit and checks every digest
+// that came with it: a backend may not compare them, and a document that is
+// written anew has digests of its own. The memory is the process's, shared with
+// uploads, until the request is over.
+func (d *Door) readBody(x *exchange) (document, error) {
 	body, err := x.auth.OpenBody(x.r, signer.BodyOptions{VerifyPayloadHash: true, OtherChecksums: checksumsAreObjects(x.op)})
 	if err != nil {
 		return document{}, err
@@ -52,25 +52,30 @@ func (d *Door) readDocument(x *exchange) (document, error) {
 	if body.Length() > limit {
 		return document{}, gateway.Errorf(gateway.EntityTooLarge, "The document of %s is larger than %d bytes.", x.op.Name, limit)
 	}
-	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if x.body, err = d.Memory.ReadDocument(x.r.Context(), body, limit); err != nil {
+		return document{}, err
+	}
+	return document{raw: x.body.Raw}, checkDigests(x, x.body.Raw)
+}
+
+// readDocument reads a document that is forwarded as it was sent.
+func (d *Door) readDocument(x *exchange) (document, error) {
+	doc, err := d.readBody(x)
 	if err != nil {
 		return document{}, err
 	}
-	if err := checkDigests(x, raw); err != nil {
-		return document{}, err
+	if x.op.Name == "PutBucketPolicy" {
+		return doc, checkJSON(doc.raw)
 	}
-	if x.op.Name == "PutBucketPolicy" { // that one is JSON
-		return document{raw: raw}, nil
-	}
-	if len(raw) > 0 {
-		if err := checkXML(raw); err != nil {
+	if len(doc.raw) > 0 {
+		if err := checkElements(doc.raw, maxSettingElements); err != nil {
 			return document{}, err
 		}
 	}
-	return document{raw: raw}, checkRoot(x.op, raw)
+	return doc, checkRoot(x.op, doc.raw)
 }
 
-// request forwards the document as it was sent. Its digests are the gateway's
+// request forwards the document. Its digests are the gateway's
 // own, so that the backend compares bytes and not promises.
 func (doc document) request(x *exchange) backend.Request {
 	req := x.request()
@@ -79,6 +84,7 @@ func (doc document) request(x *exchange) backend.Request {
 	}
 	// It announces a checksum that came in a trailer, which ended here.
 	req.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
+	x.body.Keep(int64(len(doc.raw)))
 	sum, md := sha256.Sum256(doc.raw), md5.Sum(doc.raw)
 	req.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(md[:]))
 	req.PayloadHash = hex.EncodeToString(sum[:])
@@ -158,43 +164,6 @@ func checkDigests(x *exchange, raw []byte) error {
 
 // maxDepth bounds the nesting of a document: no S3 document comes near it.
 const maxDepth = 32
-
-// checkXML reads a document to its end. A document type is refused: no S3
-// document has one, and entities are how small documents grow large.
-func checkXML(raw []byte) error {
-	decoder := xml.NewDecoder(bytes.NewReader(raw))
-	depth, roots := 0, 0
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return malformed(err)
-		}
-		switch t := token.(type) {
-		case xml.Directive:
-			return malformed(errors.New("a document type is not allowed"))
-		case xml.StartElement:
-			if depth == 0 {
-				roots++
-			}
-			if depth++; depth > maxDepth {
-				return malformed(errors.New("nested too deeply"))
-			}
-		case xml.EndElement:
-			depth--
-		case xml.CharData:
-			if depth == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(t, byteOrderMark))) > 0 {
-				return malformed(errors.New("text outside the document"))
-			}
-		}
-	}
-	if roots != 1 {
-		return malformed(errors.New("not one document"))
-	}
-	return nil
-}
 
 // byteOrderMark may begin a document (XML 1.0 appendix F.1).
 var byteOrderMark = []byte("\xef\xbb\xbf")

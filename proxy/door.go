@@ -13,6 +13,7 @@ import (
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/cache"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/signer"
 	"github.com/codeguardians/s3gateway/verify"
@@ -32,6 +33,9 @@ type Door struct {
 	Policy   *policy.Policy
 	Buckets  *Buckets
 	Cache    *cache.Metadata
+	// Memory is what documents are read into, shared with uploads; nil has no
+	// bound.
+	Memory *fairshare.Pool
 	// Gate tells which objects came past the gateway and were not judged yet;
 	// nil is none.
 	Gate *verify.Gate
@@ -53,7 +57,10 @@ type Door struct {
 	// KeepAlive is the pause after which a client that waits for a long copy or
 	// Complete gets a byte of white space; zero means 10 seconds.
 	KeepAlive time.Duration
-	Log       zerolog.Logger
+	// FormTime is how long a browser's form may take up to its file: its signature
+	// is read until then. Zero means 20 seconds.
+	FormTime time.Duration
+	Log      zerolog.Logger
 }
 
 // exchange is one request on its way through the stages. Each stage fills in
@@ -73,8 +80,9 @@ type exchange struct {
 	auth   *signer.Auth
 	caller gateway.Caller
 	at     Location
-	out    http.Header // x-amz-* and HTTP headers that go on
-	origin string      // of a page, for the CORS rules of the backend
+	out    http.Header         // x-amz-* and HTTP headers that go on
+	origin string              // of a page, for the CORS rules of the backend
+	body   *fairshare.Document // that was read, nil before
 }
 
 // stages is the way of every request of this door, in order. What is cheap and
@@ -103,6 +111,7 @@ func stages() []func(*Door, *exchange) error {
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Door = gateway.DoorS3 })
 	x := &exchange{w: w, r: r}
+	defer func() { x.body.Release() }()
 	x.setIdentity()
 	way := stages()
 	if r.Method == http.MethodOptions {

@@ -148,7 +148,7 @@ func (s *formScanner) line() (string, error) {
 		return "", gateway.Errorf(gateway.MaxPostPreDataLengthExceeded, "Your POST request fields preceding the upload file were too large.")
 	}
 	if err != nil {
-		return "", gateway.Errorf(gateway.IncompleteBody, "").Because(err)
+		return "", cutOff(err)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r"), nil
 }

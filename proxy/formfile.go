@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync/atomic"
 
@@ -42,7 +43,7 @@ func (s *formScanner) looseFile(rest int64) (*formFile, error) {
 	// The line break that ends the part's header begins a delimiter, too.
 	raw := append(make([]byte, 0, max(rest, 0)+2), "\r\n"...)[:max(rest, 0)+2]
 	if _, err := io.ReadFull(s.lines, raw[2:]); err != nil {
-		return nil, gateway.Errorf(gateway.IncompleteBody, "").Because(err)
+		return nil, cutOff(err)
 	}
 	delimiter := []byte("\r\n" + s.delimiter)
 	end := bytes.Index(raw, delimiter)
@@ -87,7 +88,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 		n, err := f.src.Read(p[:min(int64(len(p)), f.left-1)])
 		f.left -= int64(n)
 		if err != nil && n == 0 {
-			return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
+			return 0, f.fail(cutOff(err))
 		}
 		if bad := f.pass(p[:n]); bad != nil {
 			return 0, bad
@@ -96,7 +97,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	}
 	var last [1]byte
 	if _, err := io.ReadFull(f.src, last[:]); err != nil {
-		return 0, f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
+		return 0, f.fail(cutOff(err))
 	}
 	if err := f.pass(last[:]); err != nil {
 		return 0, err
@@ -127,7 +128,7 @@ func (f *formFile) finish() error {
 	}
 	tail := make([]byte, len(f.tail))
 	if _, err := io.ReadFull(f.src, tail); err != nil {
-		return f.fail(gateway.Errorf(gateway.IncompleteBody, "").Because(err))
+		return f.fail(cutOff(err))
 	}
 	if !bytes.Equal(tail, []byte(f.tail)) {
 		return f.fail(errFileNotLast())
@@ -139,6 +140,14 @@ func (f *formFile) finish() error {
 	}
 	f.ended = true
 	return nil
+}
+
+// cutOff is the refusal for a body that ended early, unless it says why.
+func cutOff(err error) *gateway.Error {
+	if own := (*gateway.Error)(nil); errors.As(err, &own) {
+		return own
+	}
+	return gateway.Errorf(gateway.IncompleteBody, "").Because(err)
 }
 
 func errFileNotLast() *gateway.Error { return malformedForm("the file is not its last field") }

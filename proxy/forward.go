@@ -8,6 +8,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/relay"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -165,25 +166,30 @@ func (d *Door) stream(x *exchange, resp *http.Response) error {
 		x.w.Header().Set("X-Content-Type-Options", "nosniff")
 		x.w.Header().Set("Content-Security-Policy", "sandbox")
 	}
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	// A fault that shows at once is told as one; behind the header only a cut is left.
+	buf := firstBuffers.Get().(*[]byte)
+	// A fault that shows at once is told as one; after the header only a cut is left.
 	n, err := readFirst(resp, *buf)
 	if err != nil && err != io.EOF {
+		firstBuffers.Put(buf)
 		return clientGone(x.r.Context(), err)
 	}
 	x.w.WriteHeader(resp.StatusCode)
-	if _, failed := x.w.Write((*buf)[:n]); failed != nil {
+	_, failed := x.w.Write((*buf)[:n])
+	firstBuffers.Put(buf)
+	if failed != nil {
 		return broken(x, failed)
 	}
 	if err == nil {
-		_, err = io.CopyBuffer(writerOnly{x.w}, resp.Body, *buf)
+		_, err = relay.Copy(x.w, resp.Body)
 	}
 	if err != nil && err != io.EOF {
 		return broken(x, err)
 	}
 	return nil
 }
+
+// firstBuffers hold the beginnings of answers.
+var firstBuffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
 // readFirst reads what an answer begins with: all of a small one.
 func readFirst(resp *http.Response, buf []byte) (n int, err error) {
@@ -210,14 +216,6 @@ func broken(x *exchange, err error) error {
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Err = clientGone(x.r.Context(), err) })
 	panic(http.ErrAbortHandler)
 }
-
-// writerOnly hides ReadFrom, which would bring a buffer of its own.
-type writerOnly struct{ io.Writer }
-
-const copyBufferSize = 128 << 10
-
-// copyBuffers are shared by all requests; a request holds one at a time.
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBufferSize); return &b }}
 
 // upload sends the bytes of an object or part. admitted gives the body's bytes
 // after the policy looked at them; body knows its length and its proofs. Where

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,19 +35,54 @@ type completeDocument struct {
 	Parts   []completedPart `xml:"Part"`
 }
 
+// completedPart is small: a document may have ten thousand of it.
 type completedPart struct {
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumMD5       string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
-	ChecksumSHA512    string `xml:",omitempty"`
-	ChecksumXXHASH128 string `xml:",omitempty"`
-	ChecksumXXHASH3   string `xml:",omitempty"`
-	ChecksumXXHASH64  string `xml:",omitempty"`
-	ETag              string
-	PartNumber        int
+	Checksums  []element // those that are there, by their names
+	ETag       string
+	PartNumber int
+}
+
+// partChecksums are the elements of a part that hold a checksum.
+var partChecksums = []string{
+	"ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME", "ChecksumMD5", "ChecksumSHA1", "ChecksumSHA256", "ChecksumSHA512",
+	"ChecksumXXHASH128", "ChecksumXXHASH3", "ChecksumXXHASH64",
+}
+
+// part reads a part from its members. One without a number has none.
+func (m members) part() (p completedPart, err error) {
+	p.ETag = m["ETag"]
+	if text := strings.TrimSpace(m["PartNumber"]); text != "" {
+		if p.PartNumber, err = strconv.Atoi(text); err != nil {
+			return p, malformed(err)
+		}
+	}
+	for _, name := range partChecksums {
+		if value := m[name]; value != "" {
+			p.Checksums = append(p.Checksums, element{XMLName: xml.Name{Local: name}, Value: value})
+		}
+	}
+	return p, nil
+}
+
+// readComplete reads the document of a Complete.
+func (d *Door) readComplete(x *exchange) (complete completeDocument, err error) {
+	doc, err := d.readBody(x)
+	if err != nil {
+		return complete, err
+	}
+	list := xmlList{root: documentRoots[x.op.Name], entry: "Part", most: maxPartNumber, other: func(string, string) error { return nil }}
+	list.add = func(m members) error {
+		part, err := m.part()
+		complete.Parts = append(complete.Parts, part)
+		return err
+	}
+	if err := list.decode(doc.raw); err != nil {
+		return complete, err
+	}
+	if len(complete.Parts) == 0 {
+		return complete, malformed(errors.New("a complete names 1 to 10000 parts"))
+	}
+	return complete, inOrder(complete.Parts)
 }
 
 const xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -55,18 +91,8 @@ const xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
 // parts that the backend lists, with exactly the ETags that go on, are summed
 // and judged. A refusal ends the upload, so that nothing of it is left.
 func (d *Door) completeMultipartUpload(x *exchange) error {
-	doc, err := d.readDocument(x)
+	complete, err := d.readComplete(x)
 	if err != nil {
-		return err
-	}
-	var complete completeDocument
-	if err := doc.parse(&complete); err != nil {
-		return err
-	}
-	if n := len(complete.Parts); n == 0 || n > maxPartNumber {
-		return malformed(errors.New("a complete names 1 to 10000 parts"))
-	}
-	if err := inOrder(complete.Parts); err != nil {
 		return err
 	}
 	if limits := d.limits(x); !limits.Open() {

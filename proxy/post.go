@@ -1,15 +1,26 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	gateway "github.com/codeguardians/s3gateway"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/signer"
 )
+
+// formTime is how long the fields of a form may take: at most 20 KB, or 84 KB with
+// a small file. Until they are there nobody is authenticated.
+const formTime = 20 * time.Second
+
+func errFormTime() *gateway.Error {
+	return gateway.Errorf(gateway.StreamEnded, "The fields of the form took too long: nobody is known before the last of them.")
+}
 
 // readForm takes the place of the signature check for a browser's form, whose
 // signature is in its body. Until it is checked nothing of the form counts.
@@ -17,7 +28,10 @@ func (d *Door) readForm(x *exchange) (err error) {
 	if x.r.Header.Get("Authorization") != "" {
 		return gateway.Errorf(gateway.InvalidArgument, "Only one auth mechanism allowed.").With("ArgumentName", "Authorization")
 	}
-	if x.form, err = openForm(x.r); err != nil {
+	stop := fairshare.From(x.r.Context()).EndAfter(cmp.Or(d.FormTime, formTime), errFormTime())
+	x.form, err = openForm(x.r)
+	stop()
+	if err != nil {
 		return err
 	}
 	key := x.form.value("key")

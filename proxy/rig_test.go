@@ -24,6 +24,7 @@ import (
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/internal/drain"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/signer"
 )
@@ -68,7 +69,8 @@ func newRig(t testing.TB, changes ...func(*rig)) *rig {
 		change(r)
 	}
 	traffic := policy.NewTraffic(policy.TrafficOptions{Entries: 10, Now: time.Now, StreamNow: time.Now})
-	doors := drain.Middleware(traffic.Handler(r.door))
+	address := func(*http.Request) string { return "here" }
+	doors := drain.Middleware(fairshare.Handler(address, traffic.Handler(r.door)))
 	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		record := &gateway.Record{}
 		record.Update(func(f *gateway.Fields) { f.ID = requestID })

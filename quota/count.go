@@ -201,6 +201,9 @@ func (l *lister) all(ctx context.Context) error {
 	if err := l.uploads(ctx); err != nil && !gone(err) && !unsupported(err) {
 		return err
 	}
+	if err := l.records(ctx); err != nil && !gone(err) {
+		return err
+	}
 	ofUploads := l.sum
 	err := l.versions(ctx)
 	if unsupported(err) {

@@ -14,6 +14,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 )
 
 const (
@@ -74,7 +75,7 @@ func (g *Guard) within(r *http.Request, rules *Rules, bucket, key string, next h
 	if err := c.begin(resources); err != nil {
 		return nil, err
 	}
-	resp, err := next.RoundTrip(r)
+	resp, err := next.RoundTrip(c.watchBody(r))
 	if err != nil {
 		c.end(outcome{kind: unknown})
 		return nil, err
@@ -110,6 +111,9 @@ func (g *Guard) Room(ctx context.Context, bucket, key string, bytes int64) error
 // touched are the resources that a request changes and that a quota counts. The
 // one that may grow comes first.
 func (g *Guard) touched(r *http.Request, rules *Rules, q *request) ([]resource, error) {
+	if gateway.Reserved(q.key) {
+		return g.record(r.Context(), rules, q)
+	}
 	t := touching{guard: g, rules: rules, seen: map[string]bool{}}
 	upload := q.query.Get("uploadId")
 	of := []string{"upload", g.Client.UploadName(upload)}
@@ -253,6 +257,9 @@ type change struct {
 	incoming Usage
 	windows  []*visit
 	asked    map[string]Ticket // the book was asked already, by the names of quotas
+	body     *growing          // nil where everything is reserved at once
+	extra    []otherTicket
+	grants   map[string]*fairshare.Grant // by the names of quotas
 }
 
 // begin opens the windows of all resources and reserves the growth of the first.
@@ -275,7 +282,13 @@ func (c *change) begin(resources []resource) (err error) {
 	for i, v := range c.windows {
 		growth := Usage{}
 		if i == 0 {
-			growth = v.growth(c.incoming)
+			if growth = c.growth(v, c.incoming); c.grows() {
+				if err := c.roomFor(v, growth); err != nil {
+					c.end(outcome{kind: nothing})
+					return err
+				}
+				growth = c.growth(v, Usage{Bytes: firstReserve, Objects: c.incoming.Objects})
+			}
 		}
 		if err := c.reserve(v, growth); err != nil {
 			c.end(outcome{kind: nothing})
@@ -285,23 +298,20 @@ func (c *change) begin(resources []resource) (err error) {
 	return nil
 }
 
+// roomFor refuses what does not fit beside what is stored, before a byte of it is
+// sent. What is reserved meanwhile may still go.
+func (c *change) roomFor(v *visit, growth Usage) error {
+	return c.guard.Keeper.room(c.ctx, v.quotas, growth)
+}
+
 // reserve holds a growth under each quota of a window.
 func (c *change) reserve(v *visit, growth Usage) error {
-	caller := gateway.RecordFrom(c.ctx).Snapshot().Caller
 	for _, q := range v.quotas {
-		most := Usage{}
-		if q.binds(caller) {
-			most = q.Most
-		}
 		t, ok := c.asked[q.Name]
 		if !ok || growth != (Usage{}) {
-			var over Over
 			var err error
-			if t, over, err = c.guard.Keeper.reserve(c.ctx, q, growth, most); err != nil {
+			if t, err = c.hold(q, growth); err != nil {
 				return err
-			}
-			if over != Fits {
-				return q.refuse(over)
 			}
 			c.asked[q.Name] = Ticket{Count: t.Count, Holder: t.Holder, Local: t.Local}
 		}
@@ -314,6 +324,8 @@ func (c *change) reserve(v *visit, growth Usage) error {
 // others nothing happened, or it has to be measured.
 func (c *change) end(o outcome) {
 	ctx := context.WithoutCancel(c.ctx)
+	c.body.end()
+	defer c.free()
 	others := outcome{kind: unknown}
 	if o.kind == nothing {
 		others = o
@@ -335,6 +347,9 @@ func (c *change) end(o outcome) {
 	all := settlement{}
 	for _, s := range ended {
 		all.add(s)
+	}
+	for _, t := range c.extra {
+		all.add(settlement{t.quota: entry{count: t.ticket.Count, tickets: []Ticket{t.ticket}}})
 	}
 	c.guard.Keeper.settle(ctx, all)
 }

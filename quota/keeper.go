@@ -11,6 +11,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 )
 
 // Shared is what replicas share: a book, and leases.
@@ -46,6 +47,7 @@ type Keeper struct {
 	failed   map[string]error
 	changed  chan struct{} // closed after a counting
 	wake     chan struct{}
+	pools    map[string]*fairshare.Pool // what streams hold of the room under quotas
 }
 
 // NewKeeper makes a Keeper without quotas.

@@ -128,6 +128,9 @@ func sumParts(ctx context.Context, client *s3.Client, in *s3.ListPartsInput, cou
 func (g *Guard) incoming(ctx context.Context, q *request) (Usage, error) {
 	switch q.kind {
 	case putsObject:
+		if q.record {
+			return Usage{Bytes: q.length}, nil
+		}
 		return Usage{max(q.length, 0), 1}, nil
 	case putsPart:
 		return Usage{max(q.length, 0), 0}, nil

@@ -35,6 +35,8 @@ type request struct {
 	query       url.Values
 	header      http.Header
 	length      int64 // decoded bytes of the body
+	// record says that length is what a record of the gateway counts for.
+	record bool
 }
 
 // subresources are the query keys that make a PUT or DELETE one of something

@@ -110,7 +110,7 @@ func NewRules(all []Quota) *Rules {
 
 // of gives the quotas that count a key.
 func (r *Rules) of(backend, bucket, key string) (fit []*Quota) {
-	if r == nil || gateway.Reserved(key) { // nobody's quota counts the gateway's own records
+	if r == nil || gateway.Reserved(key) { // its records count as the files' that they are of
 		return nil
 	}
 	for _, q := range r.all {

@@ -46,15 +46,20 @@ func audit(log zerolog.Logger, method string, status int, f gateway.Fields) {
 		}
 		return line
 	}
-	denied := false
-	for _, j := range f.Judged {
-		if j.Denied {
-			denied = true
-			entry(j, outcomeRefused).Str("rule", j.Rule).Str("code", string(gateway.AccessDenied)).Send()
-			continue
+	refused := refusals(f.Judged)
+	for _, many := range refused {
+		line := entry(many[0], outcomeRefused).Str("rule", many[0].Rule).Str("code", string(gateway.AccessDenied))
+		if len(many) > 1 {
+			line = line.Int("count", len(many)).Strs("keys", firstKeys(many))
 		}
-		entry(j, outcomeChanged).Send()
+		line.Send()
 	}
+	for _, j := range f.Judged {
+		if !j.Denied {
+			entry(j, outcomeChanged).Send()
+		}
+	}
+	denied := len(refused) > 0
 	whole := gateway.Judged{Action: f.Action, Bucket: f.Bucket, Key: f.Key}
 	reads := method == http.MethodGet || method == http.MethodHead // settings of a bucket too, which need manage
 	changes := slices.Contains(changing, f.Action) && !reads
@@ -76,11 +81,44 @@ func audit(log zerolog.Logger, method string, status int, f gateway.Fields) {
 	}
 }
 
+// namedRefusals is how many keys a record names of those that one rule refused: a
+// batch of a thousand must not write a thousand records.
+const namedRefusals = 5
+
+// refusals are the denials of a request, those by one rule together.
+func refusals(all []gateway.Judged) (byRule [][]gateway.Judged) {
+	type rule struct {
+		action gateway.Action
+		rule   string
+	}
+	at := map[rule]int{}
+	for _, j := range all {
+		if !j.Denied {
+			continue
+		}
+		r := rule{j.Action, j.Rule}
+		i, known := at[r]
+		if !known {
+			i, at[r] = len(byRule), len(byRule)
+			byRule = append(byRule, nil)
+		}
+		byRule[i] = append(byRule[i], j)
+	}
+	return byRule
+}
+
+func firstKeys(all []gateway.Judged) (keys []string) {
+	for _, j := range all[:min(len(all), namedRefusals)] {
+		keys = append(keys, j.Key)
+	}
+	return keys
+}
+
 // refusedForCertain reports an answer after which nothing can have been changed:
 // the backend's or the gateway's refusal of a request that was understood. It is
 // none when the client left, whatever was written to where it had been.
 func refusedForCertain(status int, err error) bool {
-	if status == statusClientGone || gateway.CodeOf(err) == gateway.RequestTimeout {
+	if code := gateway.CodeOf(err); status == statusClientGone || code == gateway.RequestTimeout || code == gateway.StreamEnded {
 		return false
 	}
 	if err != nil && gateway.AsError(err).Status != 0 {

@@ -38,6 +38,9 @@ callers:
 type audited struct {
 	Log, ID, Outcome, Door, Caller, Client, Operation, Action, Bucket, Key, Rule, Code string
 	Status                                                                             int
+	// Count and Keys are those of a record that sums up many refusals.
+	Count int
+	Keys  []string
 }
 
 // audit sends a request and gives the records that it left, when it is over.

@@ -16,6 +16,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/internal/drain"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 	"github.com/codeguardians/s3gateway/policy"
 )
 
@@ -161,6 +162,14 @@ func endOldConnections(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// shareFairly makes each request a stream that can be ended when others wait for
+// what it holds. The record knows the client's address.
+func shareFairly(next http.Handler) http.Handler {
+	return fairshare.Handler(func(r *http.Request) string {
+		return policy.AddressKey(gateway.RecordFrom(r.Context()).Snapshot().Client)
+	}, next)
 }
 
 // stallTimeout is how long a client may send or take no byte. It bounds pauses,

@@ -197,7 +197,7 @@ func (a *app) handlerOf(p parts) http.Handler {
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
 		recordRequests(p.log, a.now, p.cfg.TrustedProxies), a.counted.count, recoverPanics(p.log), endOldConnections, drain.Middleware,
-		guardStalls(cmp.Or(a.stall, stallTimeout)), a.traffic.Handler, underQuotas(p.quotas),
+		shareFairly, guardStalls(cmp.Or(a.stall, stallTimeout)), a.traffic.Handler, underQuotas(p.quotas),
 	)
 }
 
@@ -215,7 +215,7 @@ func (a *app) s3Door(p parts) *proxy.Door {
 		},
 		Callers: p.callers, Policy: p.rules,
 		Buckets: &proxy.Buckets{Client: a.client, Exposed: cfg.ExposeBuckets, Mapped: p.mapped},
-		Cache:   a.metadata, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
+		Cache:   a.metadata, Memory: a.budget.Memory, Ready: a.monitor.Err, Domains: cfg.Domains, PassHeaders: cfg.PassHeaders,
 		PublicURL: cfg.PublicURL, ForwardedProto: forwardedProto(cfg.TrustedProxies),
 		OwnOrigins: ownOrigins(cfg), Gate: p.gate, Log: p.log,
 	}
@@ -225,7 +225,7 @@ func (a *app) restDoor(p parts) http.Handler {
 	cfg, files := p.cfg, a.restStore(p.cfg, p.gate, p.log)
 	return api.New(api.Options{
 		Store: files, Resumable: files, UploadLocks: a.uploadLocks,
-		Bucket: cfg.BucketName, Budget: a.budget,
+		Bucket: cfg.BucketName, Budget: a.budget, MaxOpenUploads: cfg.MaxOpenUploads,
 		Policy: p.rules, Callers: p.callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: p.callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
