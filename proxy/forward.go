@@ -24,6 +24,9 @@ func (d *Door) send(x *exchange, req backend.Request) (*http.Response, error) {
 	})
 	x.allowPage(resp.Header)
 	d.nameRegion(resp.Header)
+	if x.at.renamed {
+		resp.Header.Del("X-Amz-Bucket-Arn") // names the bucket at the backend
+	}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		defer resp.Body.Close()
 		return nil, refusal(x, resp)
