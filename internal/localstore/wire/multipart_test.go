@@ -210,6 +210,9 @@ func TestCopiesOfParts(t *testing.T) {
 	id := r.upload("/big/k")
 	target := "/big/k?partNumber=1&uploadId=" + id
 	a := r.must("PUT", target, "", "X-Amz-Copy-Source", "big/source", "X-Amz-Copy-Source-Range", "bytes=2-4")
+	if strings.Contains(a.body, "Checksum") {
+		t.Error(a.body)
+	}
 	a.contains(t, "<ETag>&quot;289dff07669d7a23de0ef88d2f7129e7&quot;</ETag>", "<CopyPartResult ")
 	a.headers(t, "X-Amz-Copy-Source-Version-Id", source.Get("X-Amz-Version-Id"))
 	for _, value := range []string{"2-4", "bytes=2-", "bytes=-4", "bytes=4-2", "bytes=0-1,3-4", "Bytes=2-4", "bytes= 2-4"} {

@@ -298,7 +298,9 @@ func TestHeadersThatAreRefused(t *testing.T) {
 	a := r.refused(501, "NotImplemented", "PUT", "/things/k", "new", "X-Amz-Server-Side-Encryption", "AES256")
 	a.contains(t, "x-amz-server-side-encryption")
 	r.refused(501, "NotImplemented", "GET", "/things/k", "", "X-Amz-Server-Side-Encryption-Customer-Key", "x")
-	if a := r.must("GET", "/things/k", "", "X-Amz-Expected-Bucket-Owner", "1", "X-Amz-Request-Payer", "requester", "X-Amz-New", "1"); a.body != "old" {
+	r.refused(403, "AccessDenied", "PUT", "/things/k", "new", "X-Amz-Expected-Bucket-Owner", "123456789012")
+	r.refused(403, "AccessDenied", "PUT", "/things/k", "", "X-Amz-Copy-Source", "things/k", "X-Amz-Source-Expected-Bucket-Owner", "123456789012")
+	if a := r.must("GET", "/things/k", "", "X-Amz-Expected-Bucket-Owner", "s3gateway", "X-Amz-Request-Payer", "requester", "X-Amz-New", "1"); a.body != "old" {
 		t.Errorf("after refusals the body is %q", a.body)
 	}
 }

@@ -63,7 +63,7 @@ func bucketSettings() []operation {
 		{method: "GET", level: onBucket, tells: []string{"acl"}, handle: (*exchange).getBucketACL},
 		{method: "PUT", level: onBucket, tells: []string{"acl"}, handle: (*exchange).putBucketACL, headers: join(aclHeaders, checksumHeaders)},
 		{method: "GET", level: onBucket, tells: []string{"requestPayment"}, handle: (*exchange).getPayment},
-		{method: "PUT", level: onBucket, tells: []string{"requestPayment"}, handle: refused("requestPayment")},
+		{method: "PUT", level: onBucket, tells: []string{"requestPayment"}, handle: setting{name: "requestPayment"}.put, headers: checksumHeaders},
 	}
 	for _, s := range settings {
 		tells := []string{s.name}
@@ -74,10 +74,6 @@ func bucketSettings() []operation {
 			operation{method: "DELETE", level: onBucket, tells: tells, handle: s.delete, params: []string{"id"}})
 	}
 	return rows
-}
-
-func refused(what string) func(*exchange) (*answer, error) {
-	return func(*exchange) (*answer, error) { return nil, unknown("The store does not have a bucket's " + what) }
 }
 
 // removed is kept in place of a document that has an initial one.
