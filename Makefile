@@ -12,7 +12,7 @@ TIMEOUT ?= 15m
 PROGRAMS ?= 20000
 SEED     ?= 1
 # The packages whose tests talk to a store.
-STORE_TESTS := ./api/... ./cmd/... ./internal/testbed/...
+STORE_TESTS := ./api/... ./cmd/... ./internal/testbed/... ./verify/...
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,7 +68,6 @@ redis: ## install Debian's redis-server, which the tests of replicas use
 check: ## format, vet, staticcheck, known vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt -w needed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags slim ./...
 	$(GO) tool staticcheck ./...
 	@if out=$$($(GO) tool govulncheck ./... 2>&1); then echo "$$out"; \
 	elif echo "$$out" | grep -qiE 'no such host|connection refused|dial tcp|fetching vulnerabilities|i/o timeout|forbidden'; then echo "govulncheck: SKIPPED, its vulnerability database cannot be reached from here"; \

@@ -81,7 +81,7 @@ func (d *Door) deleteObjects(x *exchange) error {
 	result.XMLName, result.Xmlns = xml.Name{Local: "DeleteResult"}, xmlns
 	result.Errors = append(result.Errors, refused...)
 	if request.Quiet {
-		result.Deleted = nil // the embedded store names them all the same
+		result.Deleted = nil // not every store leaves them out
 	}
 	return x.answerXML(http.StatusOK, result)
 }
@@ -158,8 +158,9 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {
 		return err
 	}
-	if hasDotSegment(o.Key) {
-		// MinIO cleans it, here alone: "in/../a" would delete "a".
+	if hasDotSegment(o.Key) && x.at.Backend.Transport == nil {
+		// MinIO cleans it, here alone: "in/../a" would delete "a". The store in
+		// the process keeps keys as they are.
 		return gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
 	}
 	return nil

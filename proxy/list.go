@@ -250,8 +250,8 @@ const lastReserved = gateway.ReservedPrefix + "~"
 
 // behindReserved gives a marker behind the gateway's own keys for one that names
 // such a key, "" for any other. A client is not shown the ids of other callers'
-// uploads, and need not go through pages of nothing. Tokens are keys on the
-// embedded store, and keys in base64 on MinIO; AWS's show none.
+// uploads, and need not go through pages of nothing. Tokens are keys on Ceph,
+// and keys in base64 on MinIO and the embedded store; AWS's show none.
 func behindReserved(marker string) string {
 	if plain, err := url.QueryUnescape(marker); isReserved(marker) || err == nil && isReserved(plain) {
 		return lastReserved

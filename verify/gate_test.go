@@ -92,9 +92,6 @@ func TestALargeObjectIsMarkedInParts(t *testing.T) {
 
 func TestAViolationIsDeletedByItsVersion(t *testing.T) {
 	g, store := newGate(t)
-	if !store.Has(testbed.Versioning) {
-		t.Skip("the store has no versions")
-	}
 	c := store.Client(t)
 	if _, err := c.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &g.Bucket,
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {

@@ -45,6 +45,9 @@ func (doctorCommand) Run(ctx context.Context, cli *commands, p process) error {
 	if err := a.monitor.Check(ctx); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
+	if err := a.storeErr(); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
 	fmt.Fprintf(p.stdout, "storage:  bucket %s on %s accepts the gateway\n", cfg.BucketName, a.client.Name)
 	if cfg.GatewayAccessKeyID == "" && !cfg.Embedded() {
 		fmt.Fprintln(p.stdout, "S3 door:  refuses everyone until GATEWAY_ACCESS_KEY_ID and GATEWAY_SECRET_ACCESS_KEY are set")

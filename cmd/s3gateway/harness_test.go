@@ -109,6 +109,9 @@ const redisPatience = 10 * time.Second
 // newWorldOn is newWorld over a bucket that there is.
 func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
 	t.Helper()
+	if slices.Contains(settings, "PRESIGN_VIA=backend") {
+		store = store.Signed(t) // links lead straight to it
+	}
 	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &testlog.Buffer{}}
 	options := config.Options{Dir: t.TempDir(), Environ: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",

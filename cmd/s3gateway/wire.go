@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/rs/zerolog"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/api"
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/cache"
@@ -230,7 +231,7 @@ func (a *app) restDoor(p parts) http.Handler {
 		Room: func(ctx context.Context, id string, bytes int64) error {
 			return a.client.Room(ctx, cfg.BucketName, id, bytes)
 		},
-		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
+		Health: a.health, Degraded: a.degraded, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
 		Links:  p.links,
@@ -263,13 +264,27 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 		return err
 	}
 	a.client = backend.New(endpoint, log, now)
-	a.monitor.Probe = func(ctx context.Context) error {
-		if a.store != nil {
-			if err := a.store.Err(); err != nil {
-				return err
-			}
-		}
-		return a.client.HeadBucket(ctx, cfg.BucketName)
+	a.monitor.Probe = func(ctx context.Context) error { return a.client.HeadBucket(ctx, cfg.BucketName) }
+	return nil
+}
+
+// health reports whether files can be stored and read.
+func (a *app) health(ctx context.Context) error {
+	if err := a.monitor.Check(ctx); err != nil {
+		return err
+	}
+	return a.storeErr()
+}
+
+// storeErr returns what is wrong with the embedded store although it answers: a disk
+// that is full still takes deletes, and one object that is damaged leaves the others.
+func (a *app) storeErr() error {
+	if a.store == nil {
+		return nil
+	}
+	var wrong *localstore.Error
+	if errors.As(a.store.Err(), &wrong) {
+		return gateway.Errorf(gateway.ServiceUnavailable, "%s", wrong.Message).Because(wrong)
 	}
 	return nil
 }

@@ -142,14 +142,17 @@ func (d *draft) abandon() {
 	}
 }
 
-// named ends the draft after the transaction that should name it. Only where it
-// is certain that nothing was stored, its file is removed at once; otherwise the
-// sweep looks whether it has a name.
-func (d *draft) named(err error) {
+// named ends a draft after the transaction that should name it. Only where it is
+// certain that nothing was stored, its file is removed at once; otherwise a sweep
+// looks whether it has a name.
+func (s *Store) named(d *draft, err error) {
 	switch {
 	case d.file == nil:
-	case err == nil || CodeOf(err) == ServiceUnavailable:
+	case err == nil:
 		d.file.Release()
+	case CodeOf(err) == ServiceUnavailable:
+		d.file.Release()
+		s.unswept.Store(true)
 	default:
 		d.file.Abort()
 	}

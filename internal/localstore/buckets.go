@@ -38,7 +38,10 @@ func (s *Store) DeleteBucket(name string) error {
 			return err
 		}
 		if t.tx.Cursor(b.versions).Seek(nil) {
-			return refuse(BucketNotEmpty, "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+			if b.versioned() {
+				return refuse(BucketNotEmpty, "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+			}
+			return refuse(BucketNotEmpty, "The bucket you tried to delete is not empty.")
 		}
 		if err := t.dropSettings(b); err != nil {
 			return err

@@ -115,6 +115,9 @@ func (t *transaction) chosen(u *uploadRow, in CompleteInput) (l partList, err er
 		if err != nil {
 			return l, err
 		}
+		if u.declared && want.Checksum.Value != "" && want.Checksum.Algorithm != u.algorithm {
+			return l, refuse(BadDigest, "The %s you specified for part %d did not match what we received.", strings.ToLower(want.Checksum.Algorithm), want.Number)
+		}
 		if have == nil || have.etag != want.ETag || !u.sameChecksum(want, have) {
 			return l, refuse(InvalidPart, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
 		}
@@ -139,7 +142,7 @@ func (u *uploadRow) checkOrder(parts []CompletedPart) error {
 	consecutive := u.declared && u.algorithm != defaultChecksum
 	for i, p := range parts {
 		if i > 0 && p.Number <= parts[i-1].Number || consecutive && p.Number != i+1 {
-			return refuse(InvalidPartOrder, "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
+			return refuse(InvalidPartOrder, "The list of parts was not in ascending order. Parts must be ordered by part number.")
 		}
 	}
 	return nil

@@ -79,6 +79,9 @@ func (in DeleteInput) check(v *versionRow) error {
 		return nil
 	}
 	if v == nil || v.marker && in.VersionID == "" {
+		if in.IfMatch == "" {
+			return nil
+		}
 		return refuse(NoSuchKey, "The specified key does not exist.")
 	}
 	if in.IfMatch != "" && in.IfMatch != "*" && in.IfMatch != v.etag ||

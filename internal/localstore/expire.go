@@ -7,8 +7,15 @@ import (
 )
 
 // Expire removes the records of completed uploads that are too old to answer a
-// retry, and returns how many.
+// retry, and returns how many. It also sweeps, where a write ended without anyone
+// knowing how.
 func (s *Store) Expire(ctx context.Context) (removed int, err error) {
+	if s.Err() == nil && s.unswept.Swap(false) {
+		if err := s.Sweep(ctx); err != nil {
+			s.unswept.Store(true)
+			return 0, err
+		}
+	}
 	for after := ""; ; {
 		buckets, more, err := s.Buckets("", after, MaxListed)
 		if err != nil {

@@ -18,16 +18,16 @@ func Inspect(ctx context.Context, o Options, found func(Problem)) (Report, error
 	return report, err
 }
 
+// compactFile is where a compaction writes.
+const compactFile = "names.db.compact"
+
 // Compact writes the database of a folder that no process has open anew, without
 // the space that deleted rows left, and returns its size in bytes before and
 // after. Until the new file is complete and synced the old one stays.
 func Compact(o Options) (before, after int64, err error) {
 	var path, fresh string
 	err = offline(o, false, func(s *Store, folder string) error {
-		path, fresh = filepath.Join(folder, "names.db"), filepath.Join(folder, "names.db.compact")
-		if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+		path, fresh = filepath.Join(folder, "names.db"), filepath.Join(folder, compactFile)
 		if err := s.names.Compact(fresh); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package localstore
 import (
 	"context"
 	"io"
-	"strings"
 )
 
 const (
@@ -22,10 +21,26 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (p Part, err error) {
 	if err != nil {
 		return p, err
 	}
-	if u.declared && in.Expect.Algorithm != "" && in.Expect.Algorithm != u.algorithm {
-		return p, refuse(InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
-			strings.ToLower(u.algorithm), strings.ToLower(in.Expect.Algorithm))
+	if err := u.checkDeclared(in.Expect.Algorithm); err != nil {
+		return p, err
 	}
+	return s.putPart(ctx, in, u)
+}
+
+// checkDeclared compares the checksum of a part with that of its upload. The parts
+// of a composite checksum each have one.
+func (u *uploadRow) checkDeclared(algorithm string) error {
+	if !u.declared || algorithm == u.algorithm || algorithm == "" && u.kind == FullObject {
+		return nil
+	}
+	if algorithm == "" {
+		algorithm = "null"
+	}
+	return refuse(InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.algorithm, algorithm)
+}
+
+// putPart receives a part and names it.
+func (s *Store) putPart(ctx context.Context, in PartInput, u *uploadRow) (p Part, err error) {
 	d, err := s.receive(ctx, in.Body, in.Expect, u.algorithm)
 	if err != nil {
 		return p, err
@@ -39,7 +54,7 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (p Part, err error) {
 		})
 		return err
 	})
-	d.named(err)
+	s.named(d, err)
 	return p, err
 }
 
@@ -127,10 +142,10 @@ func (s *Store) tryCopyPart(ctx context.Context, in CopyPartInput) (p Part, sour
 		return p, source, false, err
 	}
 	defer o.Close()
-	r := Range{Length: o.version.Size}
-	if in.Range != nil {
-		r = *in.Range
+	if in.Range == nil {
+		in.Range = &Range{Length: o.version.Size}
 	}
+	r := *in.Range
 	if r.Offset < 0 || r.Length < 0 || r.Offset+r.Length > o.version.Size {
 		return p, source, false, refuse(InvalidArgument, "Range specified is not valid for source object of size: %d", o.version.Size)
 	}
@@ -138,10 +153,10 @@ func (s *Store) tryCopyPart(ctx context.Context, in CopyPartInput) (p Part, sour
 		return p, source, false, tooLarge(r.Length)
 	}
 	if shared := o.share(r); shared != nil && u.extra+len(shared)-1 <= extraSegments {
-		p, again, err = s.sharePart(ctx, in, u, o, r, shared)
+		p, again, err = s.sharePart(ctx, in, u, o, shared)
 		return p, o.version, again, err
 	}
-	p, err = s.duplicate(ctx, in, o, r)
+	p, err = s.duplicate(ctx, in, u, o)
 	return p, o.version, false, err
 }
 
@@ -162,12 +177,12 @@ func (o *Object) share(r Range) []segment {
 
 // sharePart makes a part of segments of its source. The source must be the same
 // in the transaction as it was when it was hashed.
-func (s *Store) sharePart(ctx context.Context, in CopyPartInput, u *uploadRow, o *Object, r Range, shared []segment) (p Part, again bool, err error) {
+func (s *Store) sharePart(ctx context.Context, in CopyPartInput, u *uploadRow, o *Object, shared []segment) (p Part, again bool, err error) {
 	hashes, err := newSums(Expect{}, u.algorithm)
 	if err != nil {
 		return p, false, err
 	}
-	if err := o.hash(ctx, r, hashes); err != nil {
+	if err := o.hash(ctx, *in.Range, hashes); err != nil {
 		return p, false, err
 	}
 	d := &draft{sums: hashes}
@@ -208,16 +223,16 @@ func (t *transaction) shared(in CopyPartInput, u *uploadRow, row partRow, segmen
 }
 
 // duplicate makes a part of a copy of the bytes.
-func (s *Store) duplicate(ctx context.Context, in CopyPartInput, o *Object, r Range) (Part, error) {
-	reader, err := o.Open(r)
+func (s *Store) duplicate(ctx context.Context, in CopyPartInput, u *uploadRow, o *Object) (Part, error) {
+	reader, err := o.Open(*in.Range)
 	if err != nil {
 		return Part{}, err
 	}
 	defer reader.Close()
-	return s.PutPart(ctx, PartInput{
+	return s.putPart(ctx, PartInput{
 		Bucket: in.Bucket, Key: in.Key, UploadID: in.UploadID, Number: in.Number,
-		Body: io.Reader(reader), Expect: Expect{Length: r.Length},
-	})
+		Body: io.Reader(reader), Expect: Expect{Length: in.Range.Length},
+	}, u)
 }
 
 // Parts lists up to limit parts of an upload, those after a number.

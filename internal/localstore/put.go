@@ -44,7 +44,7 @@ func (s *Store) Put(ctx context.Context, in PutInput) (v Version, err error) {
 		v = b.describe(in.Key, &fresh)
 		return nil
 	})
-	d.named(err)
+	s.named(d, err)
 	return v, err
 }
 
@@ -101,7 +101,7 @@ func preconditionFailed() error {
 // checkLock refuses a lock where the bucket has none.
 func (b *bucket) checkLock(l Lock) error {
 	if l != (Lock{}) && !b.lock {
-		return refuse(InvalidRequest, "Bucket is missing Object Lock Configuration")
+		return refuse(InvalidRequest, "Bucket is missing ObjectLockConfiguration")
 	}
 	return nil
 }

@@ -69,6 +69,7 @@ type Store struct {
 		dead map[blob.ID]bool
 	}
 	damage  atomic.Pointer[error]
+	unswept atomic.Bool // a write ended without anyone knowing how
 	closing func() error
 }
 
@@ -124,6 +125,9 @@ func (s *Store) open(o Options, folder string) (err error) {
 	s.blobs, err = blob.Open(blob.Options{Dir: filepath.Join(folder, "blobs"), NoSync: o.NoSync, Random: s.random, Log: o.Log})
 	if err != nil {
 		return err
+	}
+	if !o.readOnly {
+		_ = os.Remove(filepath.Join(folder, compactFile)) // of a compaction that was killed
 	}
 	s.names, err = kv.Open(kv.Options{Path: filepath.Join(folder, "names.db"), NoSync: o.NoSync, ReadOnly: o.readOnly, Log: o.Log})
 	return err

@@ -3,6 +3,7 @@ package localstore
 import (
 	"bytes"
 	"encoding/binary"
+	"regexp"
 )
 
 // The two trees of versions agree by these rules, which hold after each
@@ -75,7 +76,11 @@ func (b *bucket) find(key, versionID string) (*versionRow, error) {
 		return b.at(key, sequence)
 	}
 	named, ok := parseID(versionID)
-	if !ok {
+	switch {
+	case ok:
+	case foreignID.MatchString(versionID):
+		return nil, nil
+	default:
 		return nil, refuse(InvalidArgument, "Invalid version id specified")
 	}
 	v, err := b.at(key, named.sequence)
@@ -84,6 +89,10 @@ func (b *bucket) find(key, versionID string) (*versionRow, error) {
 	}
 	return v, nil
 }
+
+// foreignID is what version IDs of S3 look like. One that is not this store's names
+// no version here, and is not malformed.
+var foreignID = regexp.MustCompile(`^[0-9A-Za-z._-]{20,}$`)
 
 // null returns the sequence of the null version of a key, 0 where there is none.
 func (b *bucket) null(key string) (uint64, error) {

@@ -36,7 +36,6 @@ type Store struct {
 	// Region, AccessKeyID and SecretAccessKey sign requests of its root user.
 	Region, AccessKeyID, SecretAccessKey string
 
-	has   map[Capability]bool
 	wire  http.RoundTripper
 	close func()
 	// blobs is the folder of the files that hold objects, "" for another server's.
@@ -126,7 +125,7 @@ func launchEmbedded() (*Store, error) {
 }
 
 func newStore(name string, wire http.RoundTripper) *Store {
-	return &Store{Name: name, has: capabilities(name), wire: wire}
+	return &Store{Name: name, wire: wire}
 }
 
 func (s *Store) shutdown() {

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"errors"
 	"runtime"
 	"sync/atomic"
 
@@ -111,7 +112,11 @@ func (d *DB) runGroup(ops []*operation) (again []*operation, alone bool) {
 		answer(ops, err)
 		return nil, false
 	}
-	tx, err := b.Begin(true)
+	tx, err := d.beginOn(b, true)
+	if damage := (*DamageError)(nil); errors.As(err, &damage) {
+		answer(ops, err)
+		return nil, false
+	}
 	if err != nil {
 		answer(ops, d.failed(b, nothingWritten, err))
 		return nil, false

@@ -118,7 +118,7 @@ func (d *DB) begin() (*bolt.Tx, error) {
 		if err != nil {
 			return nil, err
 		}
-		tx, err := b.Begin(false)
+		tx, err := d.beginOn(b, false)
 		if err == nil {
 			return tx, nil
 		}
@@ -126,6 +126,23 @@ func (d *DB) begin() (*bolt.Tx, error) {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
+}
+
+// beginOn starts a transaction. bbolt reads the meta pages from mapped memory while
+// it holds its locks, and a fault there leaves them held: the file can then neither
+// be used nor closed by this process.
+func (d *DB) beginOn(b *bolt.DB, writable bool) (tx *bolt.Tx, err error) {
+	err, faulted := d.guard(func() (err error) {
+		tx, err = b.Begin(writable)
+		return err
+	})
+	if faulted {
+		err = fmt.Errorf("%w: start again once the disk can be read", err)
+		d.setWhy(err)
+		d.bolt.CompareAndSwap(b, nil)
+		d.reads.CompareAndSwap(b, nil)
+	}
+	return tx, err
 }
 
 // current returns the file that is open for writing, or why none is.

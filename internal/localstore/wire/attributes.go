@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -15,11 +16,11 @@ func (x *exchange) attributes() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := parseCount(x.header.Get("X-Amz-Part-Number-Marker"), "x-amz-part-number-marker", "part-number-marker", 0)
+	after, err := parseCount("x-amz-part-number-marker", x.header.Get("X-Amz-Part-Number-Marker"), 0)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := parseCount(x.header.Get("X-Amz-Max-Parts"), "x-amz-max-parts", "max-parts", localstore.MaxListed)
+	limit, err := parseCount("x-amz-max-parts", x.header.Get("X-Amz-Max-Parts"), localstore.MaxListed)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (x *exchange) attributes() (*answer, error) {
 	limit = min(limit, localstore.MaxListed)
 	v, parts, truncated, err := x.store.ObjectParts(ref, after, limit)
 	if err != nil {
-		return nil, err
+		return nil, noAttributes(err)
 	}
 	has := func(name string) bool { return slices.Contains(wanted, name) }
 	a := document(tree("GetObjectAttributesResponse",
@@ -42,6 +43,16 @@ func (x *exchange) attributes() (*answer, error) {
 	a.header["Last-Modified"] = []string{httpDate(v.Modified)}
 	setVersion(a.header, v)
 	return a, nil
+}
+
+// noAttributes makes a delete marker that is named by its version what the current
+// one is: here S3 does not tell them apart.
+func noAttributes(err error) error {
+	var e *localstore.Error
+	if !errors.As(err, &e) || e.Code != localstore.MethodNotAllowed {
+		return err
+	}
+	return &localstore.Error{Code: localstore.NoSuchKey, Message: "The specified key does not exist.", Marker: e.Marker}
 }
 
 func partsNode(v localstore.Version, parts []localstore.Part, after, limit int, truncated bool) node {

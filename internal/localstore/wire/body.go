@@ -70,18 +70,21 @@ func (c checksum) valid(value string) bool {
 // valid checks its value.
 func declaredChecksum(h http.Header, valid func(checksum, string) bool) (localstore.Checksum, error) {
 	var found localstore.Checksum
+	var bad *failure
 	for _, c := range checksums {
 		if _, sent := h[c.header]; !sent {
 			continue
 		}
-		value := h.Get(c.header)
 		if found.Algorithm != "" {
 			return found, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
-		if !valid(c, value) {
-			return found, invalidRequest("Value for %s header is invalid.", strings.ToLower(c.header))
+		found = localstore.Checksum{Algorithm: c.algorithm, Value: h.Get(c.header)}
+		if !valid(c, found.Value) {
+			bad = invalidRequest("Value for %s header is invalid.", strings.ToLower(c.header))
 		}
-		found = localstore.Checksum{Algorithm: c.algorithm, Value: value}
+	}
+	if bad != nil {
+		return found, bad
 	}
 	return found, nil
 }
@@ -121,7 +124,7 @@ func (x *exchange) openBody() (io.Reader, localstore.Expect, error) {
 func (x *exchange) declared() (localstore.Expect, error) {
 	e := localstore.Expect{Length: -1}
 	if _, sent := x.header["Content-Md5"]; sent {
-		sum, err := base64.StdEncoding.Strict().DecodeString(x.header.Get("Content-Md5"))
+		sum, err := base64.StdEncoding.DecodeString(x.header.Get("Content-Md5"))
 		if err != nil || len(sum) != md5.Size {
 			return e, refuse("InvalidDigest", "The Content-Md5 you specified is not valid.").with("Content-MD5", x.header.Get("Content-Md5"))
 		}

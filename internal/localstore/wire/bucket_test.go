@@ -37,6 +37,7 @@ func TestBuckets(t *testing.T) {
 	}
 	r.refused(400, "InvalidBucketAclWithObjectOwnership", "PUT", "/more", "", "X-Amz-Acl", "public-read")
 	r.refused(400, "InvalidArgument", "PUT", "/more", "", "X-Amz-Object-Ownership", "Mine")
+	r.refused(400, "InvalidArgument", "PUT", "/more", "", "X-Amz-Acl", "mine")
 	r.refused(404, "NoSuchBucket", "HEAD", "/more", "")
 	r.must("PUT", "/more", "", "X-Amz-Object-Ownership", "BucketOwnerPreferred")
 	r.must("GET", "/more?ownershipControls", "").contains(t, "<OwnershipControls ", "<Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule>")
@@ -170,7 +171,9 @@ func TestTagsAndPublicAccessBlockOfBuckets(t *testing.T) {
 	for i := range 50 {
 		fmt.Fprintf(&tags, "<Tag><Key>%d</Key><Value/></Tag>", i)
 	}
-	r.must("PUT", "/things?tagging", "<Tagging><TagSet>"+tags.String()+"</TagSet></Tagging>")
+	if a := r.must("PUT", "/things?tagging", "<Tagging><TagSet>"+tags.String()+"</TagSet></Tagging>"); a.status != 204 {
+		t.Error(a.status)
+	}
 	r.must("GET", "/things?tagging", "").contains(t, "<Tag><Key>49</Key><Value></Value></Tag>")
 	r.refused(400, "BadRequest", "PUT", "/things?tagging", "<Tagging><TagSet>"+tags.String()+"<Tag><Key>x</Key><Value/></Tag></TagSet></Tagging>")
 	r.must("DELETE", "/things?tagging", "")
@@ -288,4 +291,37 @@ func TestLifecycleRules(t *testing.T) {
 		*l.Rules[1].NoncurrentVersionExpiration.NewerNoncurrentVersions != 2 || *l.Rules[0].Conditions().Prefix != "old/" || l.Rules[2].Conditions().Prefix != nil {
 		t.Errorf("%+v", l.Rules)
 	}
+}
+
+func TestPagesOfOtherOrigins(t *testing.T) {
+	r := newRig(t)
+	r.bucket("things")
+	r.must("PUT", "/things/k", "x")
+	r.refused(403, "AccessForbidden", "OPTIONS", "/things/k", "", "Origin", "https://a.example", "Access-Control-Request-Method", "GET")
+	r.must("PUT", "/things?cors", "<CORSConfiguration>"+
+		"<CORSRule><AllowedOrigin>https://*.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>X-*</AllowedHeader>"+
+		"<ExposeHeader>etag</ExposeHeader><ExposeHeader>x-y</ExposeHeader><MaxAgeSeconds>5</MaxAgeSeconds></CORSRule>"+
+		"<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>HEAD</AllowedMethod></CORSRule></CORSConfiguration>")
+	for _, target := range []string{"/things", "/things/k", "/things/none?uploads"} {
+		r.must("OPTIONS", target, "", "Origin", "https://a.example", "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "x-a, X-B").headers(t,
+			"Access-Control-Allow-Origin", "https://a.example", "Access-Control-Allow-Methods", "GET, PUT", "Access-Control-Allow-Headers", "x-a, x-b",
+			"Access-Control-Expose-Headers", "etag, x-y", "Access-Control-Max-Age", "5", "Access-Control-Allow-Credentials", "true",
+			"Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
+	}
+	r.must("OPTIONS", "/things/k", "", "Origin", "http://b", "Access-Control-Request-Method", "HEAD").headers(t,
+		"Access-Control-Allow-Origin", "*", "Access-Control-Allow-Credentials", "", "Access-Control-Allow-Headers", "")
+	for _, c := range [][]string{
+		{"Origin", "https://a.example.org", "Access-Control-Request-Method", "GET"}, {"Origin", "https://.exampl", "Access-Control-Request-Method", "GET"},
+		{"Origin", "https://a.example", "Access-Control-Request-Method", "DELETE"},
+		{"Origin", "https://a.example", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "x-a,y"},
+	} {
+		r.refused(403, "AccessForbidden", "OPTIONS", "/things/k", "", c...).headers(t, "Access-Control-Allow-Origin", "")
+	}
+	r.refused(400, "BadRequest", "OPTIONS", "/things/k", "", "Access-Control-Request-Method", "GET")
+	r.refused(400, "BadRequest", "OPTIONS", "/things/k", "", "Origin", "https://a.example")
+	r.refused(404, "NoSuchBucket", "OPTIONS", "/other/k", "", "Origin", "https://a.example", "Access-Control-Request-Method", "GET")
+	r.must("GET", "/things/k", "", "Origin", "https://a.example").headers(t, "Access-Control-Allow-Origin", "https://a.example", "Access-Control-Expose-Headers", "etag, x-y")
+	r.refused(404, "NoSuchKey", "GET", "/things/none", "", "Origin", "https://a.example").headers(t, "Access-Control-Allow-Origin", "https://a.example")
+	r.must("GET", "/things/k", "", "Origin", "https://b").headers(t, "Access-Control-Allow-Origin", "", "Vary", "")
+	r.must("DELETE", "/things/k", "", "Origin", "https://a.example").headers(t, "Access-Control-Allow-Origin", "")
 }

@@ -47,7 +47,11 @@ func (x *exchange) listBuckets() (*answer, error) {
 }
 
 func (x *exchange) createBucket() (*answer, error) {
-	if checkACL(x.header) != nil {
+	err := checkACL(x.header)
+	if f, ok := err.(*failure); ok && f.code == localstore.InvalidArgument {
+		return nil, err
+	}
+	if err != nil {
 		return nil, refuse("InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 	}
 	if err := x.checkLocation(); err != nil {
@@ -87,7 +91,7 @@ func (x *exchange) checkLocation() error {
 		return err
 	}
 	if len(doc.Unknown) > 0 {
-		return unknown(doc.Unknown[0].XMLName.Local + " in CreateBucketConfiguration")
+		return unknown("The store does not have " + doc.Unknown[0].XMLName.Local + " in CreateBucketConfiguration")
 	}
 	if at := doc.LocationConstraint; at != "" && at != x.region && at != defaultRegion {
 		return refuse("InvalidLocationConstraint", "The specified location-constraint is not valid").with("LocationConstraint", at)
@@ -111,9 +115,6 @@ func (x *exchange) deleteBucket() (*answer, error) {
 }
 
 func (x *exchange) location() (*answer, error) {
-	if _, err := x.store.Bucket(x.bucket); err != nil {
-		return nil, err
-	}
 	region := x.region
 	if region == defaultRegion { // which S3 does not name here
 		region = ""

@@ -78,11 +78,6 @@ func (x *exchange) writeIf() (localstore.WriteIf, error) {
 	return localstore.WriteIf{Match: unquoted(match), NoneMatch: noneMatch}, nil
 }
 
-func notImplemented(header, why string) *failure {
-	return refuse(localstore.NotImplemented, "A header you provided implies functionality that is not implemented.").
-		with("Header", header).with("additionalMessage", why)
-}
-
 // conditional names the condition in the refusal of a write.
 func (x *exchange) conditional(err error) error {
 	if localstore.CodeOf(err) != localstore.PreconditionFailed {

@@ -16,6 +16,8 @@ import (
 var statuses = map[localstore.Code]int{
 	"NotModified":                     304,
 	localstore.AccessDenied:           403,
+	"AccessForbidden":                 403,
+	"InvalidObjectState":              403,
 	localstore.NoSuchBucket:           404,
 	localstore.NoSuchKey:              404,
 	localstore.NoSuchLockConfig:       404,
@@ -90,9 +92,16 @@ func malformed() *failure {
 	return refuse("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema.")
 }
 
-// unknown returns the refusal of a part of S3 that the store does not have.
-func unknown(what string) *failure {
-	return refuse(localstore.NotImplemented, "A header or parameter you provided implies functionality that is not implemented: %s.", what)
+// unknown returns the refusal of a part of S3 that the store does not have, which
+// it names.
+func unknown(what string) *failure { return notImplemented("", what) }
+
+// notImplemented is unknown for a header. Its message is S3's, as clients compare
+// it.
+func notImplemented(header, why string) *failure {
+	f := refuse(localstore.NotImplemented, "A header you provided implies functionality that is not implemented.")
+	f.details = []node{optional("Header", header), leaf("additionalMessage", why)}
+	return f
 }
 
 // preconditionFailed names the condition that does not hold.

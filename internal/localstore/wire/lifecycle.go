@@ -128,7 +128,7 @@ func (x *exchange) readLifecycle() ([]byte, error) {
 func (r *LifecycleRule) check() error {
 	switch {
 	case len(r.Transition)+len(r.NoncurrentVersionTransition) > 0:
-		return unknown("Transition in a lifecycle rule, because all objects are kept alike")
+		return unknown("The store does not have Transition in a lifecycle rule, because it keeps all objects alike")
 	case len(r.ID) > maxRuleID:
 		return refuse(localstore.InvalidArgument, "ID length should not exceed allowed limit of 255")
 	case r.Status != "Enabled" && r.Status != "Disabled", (r.Filter == nil) == (r.Prefix == nil):

@@ -16,15 +16,14 @@ type listQuery struct {
 	encoding string // "url" or ""
 }
 
-// readList reads the parameters of a listing. limit is the one of its length, and
-// argument S3's word for it.
-func (x *exchange) readList(limit, argument string) (q listQuery, err error) {
+// readList reads the parameters of a listing. limit is the one of its length.
+func (x *exchange) readList(limit string) (q listQuery, err error) {
 	q.ListInput = localstore.ListInput{Bucket: x.bucket, Prefix: x.get("prefix"), Delimiter: x.get("delimiter")}
 	q.encoding = strings.ToLower(x.get("encoding-type"))
 	if q.encoding != "" && q.encoding != "url" {
 		return q, invalidArgument("encoding-type", q.encoding, "Invalid Encoding Method specified in Request")
 	}
-	q.Max, err = x.count(limit, argument)
+	q.Max, err = x.count(limit)
 	return q, err
 }
 
@@ -79,7 +78,7 @@ func (x *exchange) object(q listQuery, owned bool) func(localstore.Entry) node {
 }
 
 func (x *exchange) listObjects() (*answer, error) {
-	q, err := x.readList("max-keys", "maxKeys")
+	q, err := x.readList("max-keys")
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +95,7 @@ func (x *exchange) listObjectsV2() (*answer, error) {
 	if kind := x.get("list-type"); kind != "2" {
 		return nil, invalidArgument("list-type", kind, "Invalid List Type specified in Request")
 	}
-	q, err := x.readList("max-keys", "maxKeys")
+	q, err := x.readList("max-keys")
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +131,7 @@ func readToken(token string) (string, error) {
 }
 
 func (x *exchange) listVersions() (*answer, error) {
-	q, err := x.readList("max-keys", "maxKeys")
+	q, err := x.readList("max-keys")
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +158,7 @@ func (x *exchange) listVersions() (*answer, error) {
 }
 
 func (x *exchange) listUploads() (*answer, error) {
-	q, err := x.readList("max-uploads", "maxUploads")
+	q, err := x.readList("max-uploads")
 	if err != nil {
 		return nil, err
 	}
@@ -181,11 +180,11 @@ func (x *exchange) listUploads() (*answer, error) {
 }
 
 func (x *exchange) listParts() (*answer, error) {
-	limit, err := x.count("max-parts", "max-parts")
+	limit, err := x.count("max-parts")
 	if err != nil {
 		return nil, err
 	}
-	after, err := x.number("part-number-marker", 0)
+	after, err := parseCount("part-number-marker", x.get("part-number-marker"), 0)
 	if err != nil {
 		return nil, err
 	}

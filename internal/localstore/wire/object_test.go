@@ -276,6 +276,8 @@ func TestHeadersThatAreRefused(t *testing.T) {
 		{[]string{"X-Amz-Storage-Class", "COLD"}, 400, "InvalidStorageClass"},
 		{[]string{"X-Amz-Website-Redirect-Location", "ftp://x"}, 400, "InvalidRedirectLocation"},
 		{[]string{"X-Amz-Tagging", "a=1&a=2"}, 400, "InvalidArgument"},
+		{[]string{"X-Amz-Tagging", "="}, 400, "InvalidArgument"},
+		{[]string{"X-Amz-Checksum-Crc32", "", "X-Amz-Checksum-Sha1", ""}, 400, "InvalidRequest"},
 		{[]string{"X-Amz-Tagging", "a=%zz"}, 400, "InvalidArgument"},
 		{[]string{"X-Amz-Tagging", "a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1"}, 400, "BadRequest"},
 		{[]string{"X-Amz-Tagging", "aws:x=1"}, 400, "InvalidTag"},
@@ -296,7 +298,9 @@ func TestHeadersThatAreRefused(t *testing.T) {
 	a := r.refused(501, "NotImplemented", "PUT", "/things/k", "new", "X-Amz-Server-Side-Encryption", "AES256")
 	a.contains(t, "x-amz-server-side-encryption")
 	r.refused(501, "NotImplemented", "GET", "/things/k", "", "X-Amz-Server-Side-Encryption-Customer-Key", "x")
-	if a := r.must("GET", "/things/k", "", "X-Amz-Expected-Bucket-Owner", "1", "X-Amz-Request-Payer", "requester", "X-Amz-New", "1"); a.body != "old" {
+	r.refused(403, "AccessDenied", "PUT", "/things/k", "new", "X-Amz-Expected-Bucket-Owner", "123456789012")
+	r.refused(403, "AccessDenied", "PUT", "/things/k", "", "X-Amz-Copy-Source", "things/k", "X-Amz-Source-Expected-Bucket-Owner", "123456789012")
+	if a := r.must("GET", "/things/k", "", "X-Amz-Expected-Bucket-Owner", "s3gateway", "X-Amz-Request-Payer", "requester", "X-Amz-New", "1"); a.body != "old" {
 		t.Errorf("after refusals the body is %q", a.body)
 	}
 }
@@ -306,7 +310,7 @@ func TestWhatTheTableDoesNotKnowIsRefusedByName(t *testing.T) {
 	r.bucket("things")
 	r.must("PUT", "/things/k", "x")
 	for _, c := range []struct{ method, target, part string }{
-		{"DELETE", "/things?foo", "foo"}, {"DELETE", "/things/k?foo", "foo"}, {"PUT", "/things/k?foo", "foo"}, {"POST", "/things/k?restore", "restore"}, {"POST", "/things/k?select&select-type=2", "select"},
+		{"DELETE", "/things?foo", "foo"}, {"DELETE", "/things/k?foo", "foo"}, {"PUT", "/things/k?foo", "foo"}, {"POST", "/things/k?select&select-type=2", "select"},
 		{"GET", "/things/k?torrent", "torrent"}, {"PUT", "/things?foo", "foo"}, {"PUT", "/things?policy", "policy"}, {"PUT", "/things?encryption", "encryption"},
 		{"PUT", "/things?website", "website"}, {"PUT", "/things?replication", "replication"}, {"PUT", "/things?accelerate", "accelerate"},
 		{"PUT", "/things?analytics&id=x", "analytics"}, {"PUT", "/things/k?versionId=null", "versionId"},
@@ -319,6 +323,8 @@ func TestWhatTheTableDoesNotKnowIsRefusedByName(t *testing.T) {
 	if a := r.must("GET", "/things/k?foo=1&x-id=GetObject&X-Amz-Signature=0", ""); a.body != "x" {
 		t.Errorf("an unknown parameter of a read: %q", a.body)
 	}
+	r.refused(403, "InvalidObjectState", "POST", "/things/k?restore", "<RestoreRequest/>")
+	r.refused(404, "NoSuchKey", "POST", "/things/none?restore", "<RestoreRequest/>")
 	r.refused(405, "MethodNotAllowed", "POST", "/things/k", "x")
 	r.refused(405, "MethodNotAllowed", "PATCH", "/things/k", "x")
 	r.refused(405, "MethodNotAllowed", "POST", "/", "x")

@@ -68,6 +68,8 @@ var operations = join([]operation{
 		headers: join(aclHeaders, checksumHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"})},
 	{method: "HEAD", level: onBucket, handle: (*exchange).headBucket},
 	{method: "DELETE", level: onBucket, handle: (*exchange).deleteBucket},
+	{method: "OPTIONS", level: onBucket, handle: (*exchange).preflight},
+	{method: "OPTIONS", level: onObject, handle: (*exchange).preflight},
 	{method: "GET", level: onBucket, handle: (*exchange).listObjects},
 	{method: "GET", level: onBucket, tells: []string{"list-type"}, handle: (*exchange).listObjectsV2},
 	{method: "GET", level: onBucket, tells: []string{"versions"}, handle: (*exchange).listVersions},
@@ -83,6 +85,7 @@ var operations = join([]operation{
 	{method: "PUT", level: onObject, tellingHeader: "X-Amz-Copy-Source", handle: (*exchange).copyObject, headers: join(objectHeaders, copyHeaders)},
 	{method: "DELETE", level: onObject, handle: (*exchange).deleteObject, params: versionParam, headers: deleteHeaders},
 
+	{method: "POST", level: onObject, tells: []string{"restore"}, handle: (*exchange).restore, params: versionParam, headers: checksumHeaders},
 	{method: "POST", level: onObject, tells: []string{"uploads"}, handle: (*exchange).createUpload,
 		headers: join(objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"})},
 	{method: "PUT", level: onObject, tells: []string{"partNumber", "uploadId"}, handle: (*exchange).uploadPart, headers: bodyHeaders},
@@ -135,7 +138,7 @@ func find(x *exchange) (*operation, error) {
 	}
 	if best == nil {
 		for _, p := range x.query {
-			return nil, unknown("the parameter " + p.name)
+			return nil, unknown("The store does not have the parameter " + p.name)
 		}
 		return nil, refuse(localstore.MethodNotAllowed, "The specified method is not allowed against this resource.").with("Method", x.r.Method)
 	}
@@ -149,11 +152,11 @@ func (op *operation) told(x *exchange) bool {
 
 // admits refuses what the operation does not know and must not ignore.
 func (op *operation) admits(x *exchange) error {
-	reads := op.method == http.MethodGet || op.method == http.MethodHead
+	reads := op.method == http.MethodGet || op.method == http.MethodHead || op.method == http.MethodOptions
 	for _, p := range x.query {
 		known := slices.Contains(op.tells, p.name) || slices.Contains(op.params, p.name) || p.name == "x-id"
 		if !known && (!reads || slices.Contains(subresources, p.name)) {
-			return unknown("the parameter " + p.name)
+			return unknown("The store does not have the parameter " + p.name)
 		}
 	}
 	for name := range x.header {
@@ -162,7 +165,7 @@ func (op *operation) admits(x *exchange) error {
 			continue
 		}
 		if !reads || strings.HasPrefix(lower, "x-amz-server-side-encryption-customer-") {
-			return unknown("the header " + lower)
+			return notImplemented(lower, "The store does not have the header "+lower)
 		}
 	}
 	return nil

@@ -132,6 +132,15 @@ func (x *exchange) findPart(o *localstore.Object) (localstore.Part, error) {
 	return part, err
 }
 
+// restore refuses to restore what is never archived: objects are read at once in
+// every storage class.
+func (x *exchange) restore() (*answer, error) {
+	if _, err := x.stat(); err != nil {
+		return nil, err
+	}
+	return nil, refuse("InvalidObjectState", "Restore is not allowed for the object's current storage class")
+}
+
 // objectBody is the body of GetObject. Closing it ends the use of the object.
 type objectBody struct {
 	io.ReadCloser

@@ -20,7 +20,8 @@ type setting struct {
 	root    string
 	// read decodes and checks the request's document, and returns what is kept.
 	// nil: the store does not have it.
-	read func(*exchange) ([]byte, error)
+	read   func(*exchange) ([]byte, error)
+	status int // of PUT, 0: 200
 	// initial is the document of a bucket for which none was put.
 	initial []byte
 	// named is for settings of which a bucket has several, by their id.
@@ -34,7 +35,7 @@ var settings = []setting{
 	{name: "ownershipControls", absent: "OwnershipControlsNotFoundError", message: "The bucket ownership controls were not found.", read: (*exchange).readOwnership,
 		initial: ownershipXML("BucketOwnerEnforced")},
 	{name: "publicAccessBlock", absent: "NoSuchPublicAccessBlockConfiguration", message: "The public access block configuration was not found", read: (*exchange).readPublicBlock},
-	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags},
+	{name: "tagging", absent: "NoSuchTagSet", message: "The TagSet does not exist.", read: (*exchange).readBucketTags, status: http.StatusNoContent},
 
 	{name: "encryption", absent: "ServerSideEncryptionConfigurationNotFoundError", message: "The server side encryption configuration was not found"},
 	{name: "policy", absent: "NoSuchBucketPolicy", message: "The bucket policy does not exist."},
@@ -62,7 +63,7 @@ func bucketSettings() []operation {
 		{method: "GET", level: onBucket, tells: []string{"acl"}, handle: (*exchange).getBucketACL},
 		{method: "PUT", level: onBucket, tells: []string{"acl"}, handle: (*exchange).putBucketACL, headers: join(aclHeaders, checksumHeaders)},
 		{method: "GET", level: onBucket, tells: []string{"requestPayment"}, handle: (*exchange).getPayment},
-		{method: "PUT", level: onBucket, tells: []string{"requestPayment"}, handle: refused("requestPayment")},
+		{method: "PUT", level: onBucket, tells: []string{"requestPayment"}, handle: setting{name: "requestPayment"}.put, headers: checksumHeaders},
 	}
 	for _, s := range settings {
 		tells := []string{s.name}
@@ -73,10 +74,6 @@ func bucketSettings() []operation {
 			operation{method: "DELETE", level: onBucket, tells: tells, handle: s.delete, params: []string{"id"}})
 	}
 	return rows
-}
-
-func refused(what string) func(*exchange) (*answer, error) {
-	return func(*exchange) (*answer, error) { return nil, unknown("a bucket's " + what) }
 }
 
 // removed is kept in place of a document that has an initial one.
@@ -104,7 +101,7 @@ func (s setting) get(x *exchange) (*answer, error) {
 
 func (s setting) put(x *exchange) (*answer, error) {
 	if s.read == nil {
-		return nil, unknown("a bucket's " + s.name)
+		return nil, unknown("The store does not have a bucket's " + s.name)
 	}
 	doc, err := s.read(x)
 	if err != nil {
@@ -113,15 +110,12 @@ func (s setting) put(x *exchange) (*answer, error) {
 	if err := x.store.PutSetting(x.bucket, s.name, doc); err != nil {
 		return nil, err
 	}
-	return empty(http.StatusOK), nil
+	return empty(s.status), nil
 }
 
 // delete succeeds where nothing was put, as on S3, but is refused for what the
 // store will not have.
 func (s setting) delete(x *exchange) (*answer, error) {
-	if _, err := x.store.Bucket(x.bucket); err != nil {
-		return nil, err
-	}
 	switch {
 	case s.initial != nil:
 		return empty(http.StatusNoContent), x.store.PutSetting(x.bucket, s.name, []byte(removed))
@@ -130,7 +124,7 @@ func (s setting) delete(x *exchange) (*answer, error) {
 	case s.name == "policy" || s.name == "website":
 		return empty(http.StatusNoContent), nil
 	}
-	return nil, unknown("a bucket's " + s.name)
+	return nil, unknown("The store does not have a bucket's " + s.name)
 }
 
 func (x *exchange) getVersioning() (*answer, error) {
@@ -153,7 +147,7 @@ func (x *exchange) putVersioning() (*answer, error) {
 	}
 	switch {
 	case doc.MFADelete == "Enabled" || doc.MfaDelete == "Enabled":
-		return nil, unknown("MfaDelete")
+		return nil, unknown("The store does not have MfaDelete")
 	case doc.Status == "":
 		return nil, refuse("IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	case doc.Status != "Enabled" && doc.Status != "Suspended":
@@ -163,9 +157,6 @@ func (x *exchange) putVersioning() (*answer, error) {
 }
 
 func (x *exchange) getPayment() (*answer, error) {
-	if _, err := x.store.Bucket(x.bucket); err != nil {
-		return nil, err
-	}
 	return document(tree("RequestPaymentConfiguration", leaf("Payer", "BucketOwner"))), nil
 }
 

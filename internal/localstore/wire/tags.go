@@ -57,7 +57,7 @@ func (x *exchange) headerTags() ([]localstore.Pair, error) {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
 		text, err2 := url.QueryUnescape(rawValue)
-		if err != nil || err2 != nil || slices.ContainsFunc(tags, func(t localstore.Pair) bool { return t.Name == name }) {
+		if err != nil || err2 != nil || name == "" || slices.ContainsFunc(tags, func(t localstore.Pair) bool { return t.Name == name }) {
 			return nil, badTags(value)
 		}
 		tags = append(tags, localstore.Pair{Name: name, Value: text})

@@ -76,18 +76,13 @@ func (x *exchange) ref() (localstore.Ref, error) {
 }
 
 // count returns a limit of a listing: at most 1,000, as S3 lowers what is larger.
-// argument is S3's word for it.
-func (x *exchange) count(name, argument string) (int, error) {
-	n, err := parseCount(x.get(name), name, argument, localstore.MaxListed)
+func (x *exchange) count(name string) (int, error) {
+	n, err := parseCount(name, x.get(name), localstore.MaxListed)
 	return min(n, localstore.MaxListed), err
 }
 
-// number returns a number in the query.
-func (x *exchange) number(name string, absent int) (int, error) {
-	return parseCount(x.get(name), name, name, absent)
-}
-
-func parseCount(value, name, argument string, absent int) (int, error) {
+// parseCount returns the number in a parameter or header, or absent without one.
+func parseCount(name, value string, absent int) (int, error) {
 	if value == "" {
 		return absent, nil
 	}
@@ -96,7 +91,7 @@ func parseCount(value, name, argument string, absent int) (int, error) {
 	case err != nil && !strings.HasPrefix(value, "-"):
 		return 0, invalidArgument(name, value, "Provided %s not an integer or within integer range", name)
 	case err != nil || n < 0:
-		return 0, invalidArgument(name, value, "Argument %s must be an integer between 0 and 2147483647", argument)
+		return 0, invalidArgument(name, value, "Argument %s must be an integer between 0 and 2147483647", value)
 	}
 	return int(n), nil
 }

@@ -47,6 +47,7 @@ func TestVersionsAndDeleteMarkers(t *testing.T) {
 			headers(t, "X-Amz-Delete-Marker", "true", "X-Amz-Version-Id", marker, "Allow", "DELETE", "Last-Modified", "Mon, 06 May 2030 07:08:09 GMT")
 	}
 	r.refused(404, "NoSuchKey", "GET", "/vvv/k?tagging", "")
+	r.refused(404, "NoSuchKey", "GET", "/vvv/k?attributes&versionId="+marker, "", "X-Amz-Object-Attributes", "ETag").headers(t, "X-Amz-Delete-Marker", "true")
 	r.refused(404, "NoSuchKey", "PUT", "/vvv/x", "", "X-Amz-Copy-Source", "/vvv/k")
 	r.refused(400, "InvalidRequest", "PUT", "/vvv/x", "", "X-Amz-Copy-Source", "/vvv/k?versionId="+marker)
 	a = r.must("DELETE", "/vvv/k?versionId="+marker, "")

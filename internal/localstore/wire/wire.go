@@ -123,6 +123,11 @@ func (x *exchange) serve() (*answer, error) {
 	if x.bucket != "" && !validBucketName(x.bucket) {
 		return nil, refuse(localstore.InvalidBucketName, "The specified bucket is not valid.").with("BucketName", x.bucket)
 	}
+	for _, name := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner"} {
+		if expected := x.header.Get(name); expected != "" && expected != x.owner {
+			return nil, refuse(localstore.AccessDenied, "Access Denied")
+		}
+	}
 	if x.bucket != "" && len(op.tells) > 0 { // whose documents would be refused first
 		if _, err := x.store.Bucket(x.bucket); err != nil {
 			return nil, err
@@ -137,6 +142,9 @@ func (x *exchange) response(a *answer) *http.Response {
 	h := a.header
 	if h == nil {
 		h = http.Header{}
+	}
+	if x.r.Method != http.MethodOptions {
+		x.allowPage(h, x.r.Method, nil)
 	}
 	h["X-Amz-Request-Id"] = []string{x.id}
 	h["X-Amz-Id-2"] = []string{hostID}

@@ -3,6 +3,7 @@ package wire
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/codeguardians/s3gateway/internal/localstore"
@@ -45,7 +46,9 @@ func (x *exchange) putObject() (*answer, error) {
 	if err != nil {
 		return nil, x.conditional(err)
 	}
-	return written(v), nil
+	a := written(v)
+	a.header["X-Amz-Object-Size"] = []string{strconv.FormatInt(v.Size, 10)}
+	return a, nil
 }
 
 func (x *exchange) copyObject() (*answer, error) {
