@@ -50,7 +50,11 @@ var wrongs = []wrong{
 	{name: "a delimiter is ignored", request: ignoring(http.MethodGet, "delimiter")},
 	{name: "a version id marker is ignored", request: ignoring(http.MethodGet, "version-id-marker")},
 	{name: "a continuation token is ignored", request: ignoring(http.MethodGet, "continuation-token")},
-	{name: "retention can always be bypassed", request: func(r *http.Request) { r.Header.Set("X-Amz-Bypass-Governance-Retention", "true") }},
+	{name: "retention can always be bypassed", request: func(r *http.Request) {
+		if r.Method == http.MethodDelete {
+			r.Header.Set("X-Amz-Bypass-Governance-Retention", "true")
+		}
+	}},
 	{name: "keys fold case", request: func(r *http.Request) {
 		bucket, key, _ := strings.Cut(r.URL.EscapedPath()[1:], "/")
 		if key == "A" {
@@ -58,7 +62,6 @@ var wrongs = []wrong{
 		}
 	}},
 	{name: "a delete marker is not named", answer: func(_ *http.Request, a *http.Response) { a.Header.Del("X-Amz-Delete-Marker") }},
-	{name: "the number of parts is not named", answer: func(_ *http.Request, a *http.Response) { a.Header.Del("X-Amz-Mp-Parts-Count") }},
 	{name: "a time is a second late", answer: func(r *http.Request, a *http.Response) {
 		if at, err := http.ParseTime(a.Header.Get("Last-Modified")); err == nil && r.Method == http.MethodHead {
 			a.Header.Set("Last-Modified", at.Add(time.Second).Format(http.TimeFormat))
@@ -91,9 +94,10 @@ func (w wrongStore) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // A model that accepted every answer would pass every store.
 func TestProgramsNoticeWhatAStoreDoesWrong(t *testing.T) {
-	const limit = 1000 // programs; most defects are noticed by the first ten
+	const limit = 300 // programs; most defects are noticed by the first ten
 	target, done := openStore(t, time.Now, nil)
 	defer done()
+	right := map[int]bool{} // programs that pass without the defect
 	for i, w := range wrongs {
 		wrong, done := openStore(t, time.Now, func(right http.RoundTripper) http.RoundTripper { return wrongStore{w, right} })
 		noticed := 0
@@ -102,8 +106,11 @@ func TestProgramsNoticeWhatAStoreDoesWrong(t *testing.T) {
 			if p.big() {
 				continue
 			}
-			if f := Run(t.Context(), target, p, fmt.Sprintf("right%d-%d-", i, n), &Totals{}); f != nil {
-				t.Fatalf("program %d fails on the right store: %s", n, f)
+			if !right[n] {
+				if f := Run(t.Context(), target, p, fmt.Sprintf("right%d-", n), &Totals{}); f != nil {
+					t.Fatalf("program %d fails on the right store: %s", n, f)
+				}
+				right[n] = true
 			}
 			if f := Run(t.Context(), wrong, p, fmt.Sprintf("wrong%d-%d-", i, n), &Totals{}); f != nil {
 				noticed = n
