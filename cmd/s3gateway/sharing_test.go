@@ -238,7 +238,7 @@ func TestAnonymousReadersDoNotKeepCallersOut(t *testing.T) {
 func TestAnIdleUploadReservesLittleOfAQuota(t *testing.T) {
 	w := newFiled(t, "buckets: [{name: BUCKET, quota_bytes: 10MiB}]\n"+twoCallers)
 	w.used("bucket " + w.bucket)
-	stalled := w.holdPut(greedyPair, "stalled", 10<<20-1, 4<<10)
+	stalled := w.holdSignedPut(greedyPair, "stalled", 10<<20-1, 4<<10)
 	if a := w.putBy(modestPair, "other", 5<<20); a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
 	}
@@ -256,7 +256,7 @@ func TestAnIdleUploadReservesLittleOfAQuota(t *testing.T) {
 func TestAnIdleUploadLosesItsReservationUnderPressure(t *testing.T) {
 	w := newFiled(t, "buckets: [{name: BUCKET, quota_bytes: 10MiB}]\n"+twoCallers)
 	w.used("bucket " + w.bucket)
-	stalled := w.holdPut(greedyPair, "stalled", 10<<20-1, 9<<20)
+	stalled := w.holdSignedPut(greedyPair, "stalled", 10<<20-1, 9<<20)
 	if a := w.putBy(modestPair, "other", 4<<20); a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
 	}
@@ -267,8 +267,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// holdPut begins a PutObject of a length and sends its first bytes.
-func (w *world) holdPut(keys aws.Credentials, key string, length, sent int) *held {
+// holdSignedPut begins a PutObject of a length and sends its first bytes.
+func (w *world) holdSignedPut(keys aws.Credentials, key string, length, sent int) *held {
 	w.t.Helper()
 	body, rest := io.Pipe()
 	r := newRequest(w.t, "PUT", w.url+"/"+w.bucket+"/"+key, body)
