@@ -1,14 +1,18 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-faults test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
 MINIO   := .cache/minio
 # Long suites print what they do; a stuck one ends by itself.
 TIMEOUT ?= 15m
+# Random programs: how many test-model runs, and the seed of the first. CI runs
+# a part of them, about 30 s.
+PROGRAMS ?= 20000
+SEED     ?= 1
 # The packages whose tests talk to a store.
-STORE_TESTS := ./api/... ./cmd/... ./internal/testbed/...
+STORE_TESTS := ./api/... ./cmd/... ./internal/testbed/... ./verify/...
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +36,29 @@ test-clients: build minio ## real S3 clients directly and through the gateway, o
 	$(GO) test -timeout $(TIMEOUT) -run 'Application|AGoClient|Tus|Uppy' ./cmd/s3gateway
 	@tests/clients/run.py --gateway $(BIN) --minio $(MINIO)
 
+test-model: ## random programs against a model of S3's rules on the embedded store (PROGRAMS=n SEED=n)
+	S3GATEWAY_MODEL_PROGRAMS=$(PROGRAMS) S3GATEWAY_MODEL_SEED=$(SEED) \
+	$(GO) test -count=1 -v -timeout 2h -run 'EmbeddedStore|Programs' ./tests/model
+
+test-model-minio: minio ## the same programs on MinIO, with the departures that are known
+	S3GATEWAY_TEST_STORE=minio S3GATEWAY_TEST_MINIO=$(CURDIR)/$(MINIO) \
+	S3GATEWAY_MODEL_PROGRAMS=$(PROGRAMS) S3GATEWAY_MODEL_SEED=$(SEED) \
+	$(GO) test -count=1 -v -timeout 2h -run 'MinIO' ./tests/model
+
 test-large: build ## a file of 5 GiB by each way of the upload API, with peak memory (needs 16 GB of disk)
 	@tests/large/run.py --gateway $(BIN)
 
 test-conformance: build minio ## public S3 suites directly and through the gateway (ten minutes)
 	@tests/conformance/run.py --gateway $(BIN) --minio $(MINIO)
+
+FAULTS := cd tests/faults && $(GO) test -mod=mod ./disk ./workload && $(GO) test -mod=mod -count=1 -v
+FAULTS_ARGS := -gateway $(CURDIR)/$(BIN)
+
+test-faults-short: build ## power cuts, disk faults, flipped bits and kills: five minutes of them (root, /dev/fuse)
+	$(FAULTS) -timeout 30m . -args $(FAULTS_ARGS)
+
+test-faults: build ## all of them: each sync, 2,000 writes, each operation that fails, 1,000 kills (two hours)
+	$(FAULTS) -timeout 6h . -args $(FAULTS_ARGS) -syncs 0 -cuts 2000 -ops 0 -flips 1000 -kills 1000
 
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)
 $(MINIO): tools/minio/go.mod tools/minio/go.sum
@@ -55,7 +77,7 @@ redis: ## install Debian's redis-server, which the tests of replicas use
 check: ## format, vet, staticcheck, known vulnerabilities
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt -w needed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags slim ./...
+	cd tests/faults && $(GO) vet -mod=mod ./...
 	$(GO) tool staticcheck ./...
 	@if out=$$($(GO) tool govulncheck ./... 2>&1); then echo "$$out"; \
 	elif echo "$$out" | grep -qiE 'no such host|connection refused|dial tcp|fetching vulnerabilities|i/o timeout|forbidden'; then echo "govulncheck: SKIPPED, its vulnerability database cannot be reached from here"; \
@@ -64,6 +86,12 @@ check: ## format, vet, staticcheck, known vulnerabilities
 fuzz: ## a minute of each fuzz target
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	  echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg || exit 1; done; done
+
+bench-store: build minio ## the embedded store against MinIO on the same disk: ratios in one run (three minutes)
+	$(GO) run ./bench/store --gateway $(BIN) --minio $(MINIO)
+
+measure-store: ## a million keys in the embedded store: listings, starts, PUT after mass deletes (ten minutes)
+	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout 1h -run TestMillion ./internal/localstore
 
 bench: ## the benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./signer ./policy ./cache ./proxy

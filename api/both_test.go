@@ -33,8 +33,7 @@ func newBoth(t *testing.T, maxSize int64, types []string, change ...func(*Option
 	bed := testbed.Open(t)
 	bucket := bed.Bucket(t)
 	client := backend.New(backend.Endpoint{
-		Name: bed.Name, URL: bed.Endpoint, Socket: bed.Socket, Region: bed.Region, PathStyle: true, Trailers: true,
-		KeepsFraming: bed.Name == "embedded", FileKeys: bed.Name == "embedded",
+		Name: bed.Name, URL: bed.Endpoint, Transport: bed.Transport, Region: bed.Region, PathStyle: true, Trailers: true,
 		Credentials: credentials.NewStaticCredentialsProvider(bed.AccessKeyID, bed.SecretAccessKey, ""),
 	}, zerolog.Nop(), time.Now)
 	t.Cleanup(client.Close)

@@ -45,9 +45,7 @@ func (s *Store) putStream(ctx context.Context, key string, body io.Reader, o Put
 	}
 	header.Set("X-Amz-Trailer", "x-amz-checksum-sha256")
 	header.Set("X-Amz-Decoded-Content-Length", strconv.FormatInt(o.AtMost, 10))
-	if !s.Client.KeepsFraming {
-		header.Set("Content-Encoding", "aws-chunked")
-	}
+	header.Set("Content-Encoding", "aws-chunked")
 	f := newFrames(body, o.AtMost)
 	defer f.Close()
 	resp, err := s.Client.Do(ctx, backend.Request{

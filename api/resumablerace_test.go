@@ -154,11 +154,6 @@ func TestANewRequestEndsTheOneThatStillWrites(t *testing.T) {
 // one winner, and the file is what was sent.
 func TestChunksThatRaceOnReplicas(t *testing.T) {
 	b := newReal(t, 0)
-	if b.bed.Name == "embedded" {
-		// One gateway alone uses it. It may keep the folder of a part that comes
-		// while it joins the others.
-		b.change(func(o *Options) { o.UploadLocks = &localLocks{} })
-	}
 	other := httptest.NewServer(New(b.options))
 	defer other.Close()
 	body := randomBytes(statePart + 4096)

@@ -56,10 +56,10 @@ func (s *Store) Copy(ctx context.Context, from Object, key, filename string) err
 }
 
 // versionOf pins a copy's source by its version, where it has one that no later
-// write replaces. The embedded store takes none while versioning is suspended.
+// write replaces.
 func (s *Store) versionOf(h http.Header) string {
 	id := h.Get("X-Amz-Version-Id")
-	if id == "" || id == "null" || s.Client.FileKeys {
+	if id == "" || id == "null" {
 		return ""
 	}
 	return "?versionId=" + signer.EncodeQuery(id)
@@ -68,7 +68,7 @@ func (s *Store) versionOf(h http.Header) string {
 // copyInput keeps what the source has, under another original name and with the
 // mark of the target.
 func (s *Store) copyInput(h http.Header, from, key, filename string) (*s3.CopyObjectInput, error) {
-	in := s.Client.CopyInput(h, from == key)
+	in := backend.CopyInput(h)
 	own := http.Header{filenameMeta: {escapeName(filename)}}
 	if err := s.Gate.Stamp(key, own); err != nil {
 		return nil, err

@@ -42,9 +42,9 @@ type Client struct {
 func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 	transport := newTransport(e)
 	c := &Client{Endpoint: e, transport: transport, patient: transport.Clone(), regions: newRegions(), log: log, now: now}
-	wire := c.over(transport)
-	c.plain = wire
 	c.patient.ResponseHeaderTimeout = patientTimeout
+	wire := c.over(c.connections(false))
+	c.plain = wire
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint:               aws.String(e.URL.String()),
 		Region:                     e.Region,
@@ -58,6 +58,18 @@ func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 		}),
 	})
 	return c
+}
+
+// connections returns what carries requests: the store in the process, or
+// connections that wait shorter or longer for an answer.
+func (c *Client) connections(patient bool) http.RoundTripper {
+	switch {
+	case c.Transport != nil:
+		return c.Transport
+	case patient:
+		return c.patient
+	}
+	return c.transport
 }
 
 // notRefusals keeps what the gateway itself refused from being tried again.

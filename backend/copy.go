@@ -13,11 +13,10 @@ import (
 // CopyInput begins a copy that keeps what an object has, by the headers of a
 // HEAD or GET of it, its user metadata too, and names all of it anew, so that
 // metadata may be added. The store is asked for a SHA-256 of the new object, so
-// that one of a multipart object becomes its checksum; but not the embedded one
-// for a copy of an object onto itself, where it would keep the SHA-256 of no
-// bytes. Tags come along by themselves. Target and source are the caller's to
+// that one of a multipart object becomes its checksum. Tags come along by
+// themselves. Target and source are the caller's to
 // fill in.
-func (e *Endpoint) CopyInput(h http.Header, ontoItself bool) *s3.CopyObjectInput {
+func CopyInput(h http.Header) *s3.CopyObjectInput {
 	text := func(name string) *string {
 		if v := h.Get(name); v != "" {
 			return &v
@@ -32,10 +31,8 @@ func (e *Endpoint) CopyInput(h http.Header, ontoItself bool) *s3.CopyObjectInput
 		WebsiteRedirectLocation: text("X-Amz-Website-Redirect-Location"),
 		ServerSideEncryption:    types.ServerSideEncryption(h.Get("X-Amz-Server-Side-Encryption")),
 		SSEKMSKeyId:             text("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
+		ChecksumAlgorithm:       types.ChecksumAlgorithmSha256,
 		Metadata:                map[string]string{},
-	}
-	if !ontoItself || !e.FileKeys {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 	}
 	if at, err := http.ParseTime(h.Get("Expires")); err == nil {
 		in.Expires = aws.Time(at.In(time.UTC))

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -18,9 +19,10 @@ type Endpoint struct {
 	Name string
 	// URL is scheme and host, with a port where it is not the scheme's own.
 	URL *url.URL
-	// Socket is the path of a unix socket that is dialled in place of URL's
-	// host; empty means TCP.
-	Socket string
+	// Transport answers requests in the process: a store that is part of it. They
+	// are not signed, because they reach nothing but it. nil: the backend is
+	// dialled at URL.
+	Transport http.RoundTripper
 	// Region signs outbound requests.
 	Region string
 	// PathStyle puts the bucket into the path; otherwise it is the first label
@@ -32,16 +34,9 @@ type Endpoint struct {
 	// (STREAMING-UNSIGNED-PAYLOAD-TRAILER). Without it the gateway checks the
 	// trailer and sends the plain body.
 	Trailers bool
-	// KeepsFraming is true when the backend stores the aws-chunked token of
-	// Content-Encoding with the object, so that it is not told of it; it knows
-	// the framing by the payload hash.
-	KeepsFraming bool
 	// VerifyPayload makes the gateway compare a signed payload hash itself,
 	// for a backend that is not trusted to.
 	VerifyPayload bool
-	// FileKeys is true when the backend maps keys to files and so cleans
-	// paths: keys that would alias another are refused before they reach it.
-	FileKeys bool
 	// Names says how the store spells versions, uploads and keys.
 	Names Names
 	// SparesReserved is true when no rule of a bucket's lifecycle acts on keys

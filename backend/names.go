@@ -113,7 +113,9 @@ func (c *Client) names() Names {
 		switch {
 		case c.isMinIO.Load():
 			n = MinIONames()
-		case c.FileKeys || onAWS(c.URL):
+		case c.Transport != nil:
+			n = LocalNames()
+		case onAWS(c.URL):
 			n.Keys = KeysExact
 		}
 	}

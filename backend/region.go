@@ -60,11 +60,10 @@ func (c *Client) wireTo(region string, patient bool) http.RoundTripper {
 	if ok || len(c.regions.wires) >= 2*maxRegions {
 		return w
 	}
-	next := http.RoundTripper(c.transport)
-	if patient {
-		next = c.patient
+	w = c.over(c.connections(patient))
+	if c.Transport == nil {
+		w = &signer.Transport{Base: w, Credentials: c.Credentials, Region: region, Now: c.now}
 	}
-	w = &signer.Transport{Base: c.over(next), Credentials: c.Credentials, Region: region, Now: c.now}
 	c.regions.wires[wire{region, patient}] = w
 	return w
 }

@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -35,17 +34,9 @@ const (
 // would be asked for behind the signature, and undone on the way back.
 func newTransport(e Endpoint) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	dial := dialer.DialContext
-	proxy := http.ProxyFromEnvironment
-	if e.Socket != "" {
-		proxy = nil
-		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", e.Socket)
-		}
-	}
 	return &http.Transport{
-		Proxy:                 proxy,
-		DialContext:           dial,
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
 		DisableCompression:    true,
 		TLSClientConfig:       e.tlsConfig(),
 		ForceAttemptHTTP2:     false,

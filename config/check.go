@@ -220,6 +220,9 @@ func (l *loader) warnOdd() {
 	if c.S3SkipTLSVerify {
 		l.warn("S3_SKIP_TLS_VERIFY", l.values["S3_SKIP_TLS_VERIFY"].where, "true: anyone on the way to the backend can read and change every file and take its place; set S3_CA_FILE and remove it")
 	}
+	if !l.cfg.StoreSync && l.cfg.Embedded() {
+		l.warn("STORE_SYNC", l.values["STORE_SYNC"].where, "false: a power cut loses files that were acknowledged; remove it, except in tests")
+	}
 	if slices.Contains(c.AllowedFileTypes, "image/jpg") {
 		l.warn("ALLOWED_FILE_TYPES", l.values["ALLOWED_FILE_TYPES"].where, "image/jpg is not what clients send; write image/jpeg")
 	}

@@ -102,6 +102,12 @@ type Config struct {
 	// DataDir (DATA_DIR) is the absolute folder of the embedded store and of
 	// generated keys.
 	DataDir string
+	// StoreSync (STORE_SYNC) has the embedded store acknowledge a write only when
+	// it is on the disk.
+	StoreSync bool
+	// StoreScrub (STORE_SCRUB) is how many bytes a second the embedded store reads
+	// again in the background. Zero: it does not.
+	StoreScrub Rate
 	// ConfigFile (CONFIG_FILE, or the flag) is the absolute path of the YAML
 	// file. Empty: none.
 	ConfigFile string

@@ -234,14 +234,10 @@ var mediaType = kind[string]{
 // prefix reads a key prefix whose every segment any store takes.
 var prefix = textOf("accepted: segments with single slashes between them, none of them empty, . or .., for example uploads or team/uploads", checkPrefix)
 
-// embeddedTemp is where the embedded store keeps what is not finished.
-const embeddedTemp = ".sgwtmp"
-
-// reservedSegments are first segments that are not for uploads: the gateway's
-// own, the embedded store's, and the paths of the upload API, under which an id
-// would be another call.
+// reservedSegments are first segments that are not for uploads: the gateway's own,
+// and the paths of the upload API, under which an id would be another call.
 var reservedSegments = map[string]bool{
-	strings.TrimSuffix(gateway.ReservedPrefix, "/"): true, embeddedTemp: true,
+	strings.TrimSuffix(gateway.ReservedPrefix, "/"): true,
 	"direct": true, "presigned": true, "download": true, "metadata": true, "list": true, "health": true,
 	"complete": true, "copy": true, "delete": true, "resumable": true, "openapi.json": true,
 }
@@ -253,8 +249,7 @@ func checkPrefix(text string) error {
 	return checkFolder(text)
 }
 
-// checkFolder refuses segments that not every store keeps, and those that the
-// gateway and the embedded store have for themselves.
+// checkFolder refuses segments that not every store keeps, and the gateway's own.
 func checkFolder(text string) error {
 	if len(text) > 256 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 		return errors.New("longer than 256 bytes, or not plain text")
@@ -265,7 +260,7 @@ func checkFolder(text string) error {
 			return errors.New("has an empty, . or .. segment")
 		case len(segment) > 255:
 			return errors.New("has a segment of more than 255 bytes")
-		case i == 0 && segment+"/" == gateway.ReservedPrefix, segment == embeddedTemp:
+		case i == 0 && segment+"/" == gateway.ReservedPrefix:
 			return errors.New(segment + " is reserved")
 		}
 	}

@@ -81,7 +81,7 @@ func (d *Door) deleteObjects(x *exchange) error {
 	result.XMLName, result.Xmlns = xml.Name{Local: "DeleteResult"}, xmlns
 	result.Errors = append(result.Errors, refused...)
 	if request.Quiet {
-		result.Deleted = nil // the embedded store names them all the same
+		result.Deleted = nil // not every store leaves them out
 	}
 	return x.answerXML(http.StatusOK, result)
 }
@@ -157,15 +157,17 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
-	// MinIO cleans it, here alone: "in/../a" would delete "a".
+	// MinIO cleans it, here alone: "in/../a" would delete "a". The store in the
+	// process keeps keys as they are.
+	cleans := x.at.Backend.Transport == nil
 	dots := gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
-	if cleanKey(o.Key) == "" {
+	if cleans && cleanKey(o.Key) == "" {
 		return dots // there is no other key to ask for
 	}
 	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {
 		return err
 	}
-	if hasDotSegment(o.Key) {
+	if cleans && hasDotSegment(o.Key) {
 		return dots
 	}
 	if o.VersionID == "" {

@@ -182,7 +182,7 @@ func (d *Door) createBucket(x *exchange) error {
 	x.out.Del("Content-Type")
 	x.out.Del("Content-Md5")
 	req := x.request()
-	if region := x.at.Backend.Region; region != "" && region != defaultRegion && !x.at.Backend.FileKeys {
+	if region := x.at.Backend.Region; region != "" && region != defaultRegion {
 		req = rewritten(x, createBucketDocument{Xmlns: xmlns, LocationConstraint: region})
 	}
 	x.w.Header().Set("Location", "/"+x.addr.Bucket)

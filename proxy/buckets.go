@@ -38,11 +38,6 @@ func (l Location) at(what, key string) (Location, error) {
 	if key == "" {
 		return l, nil
 	}
-	if l.Backend.FileKeys {
-		if err := checkFileKey(what, key); err != nil {
-			return Location{}, err
-		}
-	}
 	if l.Prefix != "" && hasDotSegment(key) {
 		return Location{}, gateway.Errorf(gateway.InvalidArgument, "The %s has a dot segment, which this bucket does not take.", what)
 	}

@@ -155,18 +155,28 @@ Content-Type stores binary/octet-stream, as a PUT does.
 
 ## What the local store refuses
 
-It keeps objects as files, so it holds less than S3. What it would overlook or lose is refused, never dropped:
+It keeps every key of S3 and does what S3 does with it; a storage class and a website redirect are kept and shown, and change nothing. What it has not is refused by name, never dropped:
 
 | request | answer |
 |---|---|
-| a key with an empty, ` + "`.` or `..`" + ` segment, or a segment ` + "`.sgwtmp`" + ` | 400 InvalidArgument |
-| a key with a segment of more than 255 bytes | 400 KeyTooLongError |
-| a key that is a folder of another, or the other way round | 409 |
-| encryption, storage classes, ACLs, website redirects, metadata beyond 2 KiB | refused, with what to leave out |
-| on a file system without extended attributes, a multipart upload that would replace a version, or with suspended versioning a delete marker that is one | 501 NotImplemented |
-| a copy of a version by its id, while versioning is suspended; of ` + "`null`" + ` by that id where it is the current one | 400 InvalidArgument, 404 NoSuchVersion |
+| a bucket's policy, website, logging, notification, replication, inventory, analytics, metrics, intelligent tiering, acceleration, requester pays | 501 NotImplemented; reading one answers as for a bucket that has none |
+| encryption of a bucket or an object, with keys of the server or of the client | 501 NotImplemented |
+| ACLs but private and bucket-owner-full-control, grants | 400 AccessControlListNotSupported, as for every new bucket of AWS |
+| SelectObjectContent, GetObjectTorrent, access points, directory buckets | 501 NotImplemented |
+| a lifecycle rule that moves objects to another storage class | 501 NotImplemented |
 | an operation that the table refuses there | as it says |
 
-On a file system without extended attributes, which the start warns of, an object that is stored over another keeps those of
-its Content-Encoding, Cache-Control, Content-Disposition, tags and metadata that it does not set itself.
+Its limits are AWS's: 1,024 bytes of key, 2 KiB of metadata, 10 tags, 5 GiB for one PUT or part, 10,000 parts, 1,000 keys in a batch or page. It is reached through this gateway alone: no links with ` + "`PRESIGN_VIA=backend`" + `.
+
+## Keys
+
+MinIO stores some keys under another name, and the gateway sends them on as they are:
+
+| key | MinIO |
+|---|---|
+| an empty segment (` + "`a//b`" + `, ` + "`/a`" + `) | drops the slash |
+| a ` + "`.`" + ` or ` + "`..`" + ` segment | refuses it, or cleans it in a batch delete, so a batch refuses it here |
+| a segment over 255 bytes | refuses it |
+| ` + "`a`" + ` beside ` + "`a/b`" + ` | keeps both and lists one |
+| a segment that ends in ` + "`__XLDIR__`" + ` | reads it as a folder, so it is refused on every backend |
 `

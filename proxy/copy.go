@@ -76,10 +76,9 @@ func (d *Door) parseSource(x *exchange) (s source, err error) {
 }
 
 // pinned is the source that a HEAD has found: by its version too, where it has
-// one that no later write replaces. The embedded store takes no version of a
-// source while versioning is suspended; there the ETag alone pins it.
+// one that no later write replaces.
 func (s source) pinned(of http.Header) source {
-	if id := of.Get("X-Amz-Version-Id"); s.version == "" && id != "" && id != "null" && !s.at.Backend.FileKeys {
+	if id := of.Get("X-Amz-Version-Id"); s.version == "" && id != "" && id != "null" {
 		s.version = id
 	}
 	return s

@@ -9,9 +9,8 @@ import (
 )
 
 // documentRoots are the root elements of the documents, as the API pages of the
-// operations have them. Stores differ on another one: MinIO answers 500, and the
-// embedded store takes any document of PutObjectTagging for one without tags. An
-// empty document of a setting that MinIO does not know creates a bucket there.
+// operations have them. MinIO answers another one with 500, and an empty document
+// of a setting that it does not know creates a bucket there.
 var documentRoots = map[string]string{
 	"CompleteMultipartUpload":                  "CompleteMultipartUpload",
 	"CreateBucket":                             "CreateBucketConfiguration",

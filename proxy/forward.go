@@ -214,9 +214,7 @@ func (d *Door) upload(x *exchange, body *signer.Body, admitted io.Reader) error 
 		req.PayloadHash = signer.StreamingUnsignedTrailer
 		req.Header.Set("X-Amz-Trailer", body.TrailerName())
 		req.Header.Set("X-Amz-Decoded-Content-Length", decimal(body.Length()))
-		if !x.at.Backend.KeepsFraming {
-			addEncoding(req.Header, "aws-chunked")
-		}
+		addEncoding(req.Header, "aws-chunked")
 	case body.TrailerName() != "":
 		req.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
 	}

@@ -9,14 +9,7 @@ import (
 
 // Limits of names in S3
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
-const (
-	maxKey     = 1024
-	maxSegment = 255 // of a file system, for keys that are files
-)
-
-// storeTemp is the embedded store's own folder within a bucket. It leaves every
-// folder of that name out of its listings.
-const storeTemp = ".sgwtmp"
+const maxKey = 1024
 
 // checkNames refuses what no backend is asked about: a bucket that would hide
 // the REST door, names that are no bucket's, keys over S3's length, and keys
@@ -76,34 +69,4 @@ func validBucket(name string) bool {
 	return strings.IndexFunc(name, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-_", c)
 	}) < 0
-}
-
-// checkFileKey refuses a key that a store with files for objects would clean
-// into another one or cannot hold. what names the place it came from.
-func checkFileKey(what, key string) error {
-	if !utf8.ValidString(key) || strings.IndexFunc(key, notInXML) >= 0 {
-		return gateway.Errorf(gateway.InvalidArgument,
-			"The %s has a control character or a byte that is not UTF-8, which the embedded store cannot list.", what)
-	}
-	segments := strings.Split(strings.TrimSuffix(key, "/"), "/")
-	for _, s := range segments {
-		switch {
-		case s == "" || s == "." || s == "..":
-			return gateway.Errorf(gateway.InvalidArgument,
-				"The %s has the segment %q, which the embedded store cannot hold: it keeps objects as files.", what, s)
-		case len(s) > maxSegment:
-			return gateway.Errorf(gateway.KeyTooLong,
-				"The %s has a segment of %d bytes; the embedded store holds at most %d between slashes.", what, len(s), maxSegment)
-		case s == storeTemp:
-			// Further down it lists nothing of that name, and no quota would count it.
-			return gateway.Errorf(gateway.InvalidArgument, "The %s has the segment %q, which belongs to the embedded store.", what, storeTemp)
-		}
-	}
-	return nil
-}
-
-// notInXML reports characters that XML 1.0 cannot hold, section 2.2. The
-// embedded store would list each of them as U+FFFD: a key that nobody put.
-func notInXML(c rune) bool {
-	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }

@@ -55,3 +55,8 @@ func referred(ref []byte) rune {
 	}
 	return rune(c)
 }
+
+// notInXML reports characters that XML 1.0 cannot hold, section 2.2.
+func notInXML(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
+}

@@ -26,16 +26,10 @@ func (d *Door) list(x *exchange) error {
 		return err
 	}
 	req.Query = withPrefix(req.Query, x.at.Prefix)
-	if !x.at.renamed && !x.encodes() && !has(x.query, metadataParam) && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
+	if !x.at.renamed && !has(x.query, metadataParam) && !strings.HasPrefix(gateway.ReservedPrefix, get(x.query, "prefix")) {
 		return d.forward(x, req)
 	}
 	return d.forwardNamed(x, req)
-}
-
-// encodes reports whether this door has to encode the names of a listing: the
-// embedded store does not.
-func (x *exchange) encodes() bool {
-	return x.op.Action == gateway.List && x.at.Backend.FileKeys && get(x.query, "encoding-type") == "url"
 }
 
 // keyParams are the parameters of listings that are keys or begin one.
@@ -85,11 +79,6 @@ func (d *Door) forwardNamed(x *exchange, req backend.Request) error {
 	}
 	if raw, err = (names{bucket: x.addr.Bucket, at: x.at}).apply(raw); err != nil {
 		return err
-	}
-	if x.encodes() {
-		if raw, err = encodeNames(raw); err != nil {
-			return err
-		}
 	}
 	copyAnswer(x.w.Header(), resp.Header)
 	x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
@@ -261,8 +250,8 @@ const lastReserved = gateway.ReservedPrefix + "~"
 
 // behindReserved gives a marker behind the gateway's own keys for one that names
 // such a key, "" for any other. A client is not shown the ids of other callers'
-// uploads, and need not go through pages of nothing. Tokens are keys on the
-// embedded store, and keys in base64 on MinIO; AWS's show none.
+// uploads, and need not go through pages of nothing. Tokens are keys on Ceph,
+// and keys in base64 on MinIO and the embedded store; AWS's show none.
 func behindReserved(marker string) string {
 	if plain, err := url.QueryUnescape(marker); isReserved(marker) || err == nil && isReserved(plain) {
 		return lastReserved

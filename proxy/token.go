@@ -7,8 +7,8 @@ import (
 	gateway "github.com/codeguardians/s3gateway"
 )
 
-// The continuation tokens of a bucket that is a part of another are keys on the
-// embedded store, keys in base64 on MinIO, and opaque on AWS. Those that are keys
+// The continuation tokens of a bucket that is a part of another are keys on Ceph,
+// keys in base64 on MinIO and the embedded store, and opaque on AWS. Those that are keys
 // lose the backend's prefix on their way out; their first letter says what they
 // were.
 const (

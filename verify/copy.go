@@ -42,7 +42,7 @@ func (g *Gate) copy(ctx context.Context, key string, was http.Header, mark strin
 // copyInput keeps what the object has, but a redirect: that one only a caller
 // with the right to manage may set, and a link's client may have sent it.
 func (g *Gate) copyInput(key string, was http.Header, mark string) *s3.CopyObjectInput {
-	in := g.Client.CopyInput(was, true)
+	in := backend.CopyInput(was)
 	in.Bucket, in.Key = &g.Bucket, &key
 	in.CopySource = aws.String(g.Bucket + "/" + signer.EncodePath(key))
 	in.CopySourceIfMatch = aws.String(was.Get("Etag"))

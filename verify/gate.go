@@ -70,7 +70,7 @@ func New(g *Gate) *Gate {
 // past the gateway. It goes by the address: two backends of the settings may be
 // the same store.
 func (g *Gate) Covers(c *backend.Client, bucket, key string) bool {
-	return g != nil && c.URL.Host == g.Client.URL.Host && c.Socket == g.Client.Socket && bucket == g.Bucket && g.coversKey(key)
+	return g != nil && c.URL.Host == g.Client.URL.Host && bucket == g.Bucket && g.coversKey(key)
 }
 
 // coversKey goes by the key that a store which cleans keys would make of it, too.

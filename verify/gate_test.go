@@ -33,7 +33,7 @@ func newGate(t *testing.T) (*Gate, *testbed.Store) {
 		t.Fatal(err)
 	}
 	client := backend.New(backend.Endpoint{
-		Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true, FileKeys: store.Name == "embedded",
+		Name: store.Name, URL: store.Endpoint, Transport: store.Transport, Region: store.Region, PathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
 	}, zerolog.Nop(), time.Now)
 	t.Cleanup(client.Close)
@@ -92,9 +92,6 @@ func TestALargeObjectIsMarkedInParts(t *testing.T) {
 
 func TestAViolationIsDeletedByItsVersion(t *testing.T) {
 	g, store := newGate(t)
-	if !store.Has(testbed.Versioning) {
-		t.Skip("the store has no versions")
-	}
 	c := store.Client(t)
 	if _, err := c.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &g.Bucket,
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // aliased are keys that some store takes for secret/a.png: MinIO drops slashes
-// at the beginning, and cleans the keys of a batch delete. The embedded store
-// would clean them all.
+// at the beginning, and cleans the keys of a batch delete. A store that keeps
+// objects as files may clean them all.
 var aliased = []string{"/secret/a.png", "secret//a.png", "in/../secret/a.png", "in//../secret/a.png", "./secret/a.png", "in/..//secret/a.png", "secret/./a.png"}
 
 // TestAnAliasOfAKeyIsNoWayAroundADenial holds where the backend takes a key for

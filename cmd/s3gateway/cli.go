@@ -22,6 +22,7 @@ type commands struct {
 	Doctor   doctorCommand   `cmd:"" help:"Check the settings and whether the storage backend accepts them."`
 	Policy   policyCommand   `cmd:"" help:"Explain the policy."`
 	Keys     keysCommand     `cmd:"" help:"Make keys for callers."`
+	Store    storeCommand    `cmd:"" help:"Check and compact the embedded store, while the gateway is stopped."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

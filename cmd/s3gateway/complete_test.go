@@ -17,7 +17,7 @@ func TestALinkKeepsTheOriginalName(t *testing.T) {
 			t.Run(method+" via "+via, func(t *testing.T) {
 				w := newWorld(t, "PRESIGN_VIA="+via, "MAX_FILE_SIZE=3000", "ALLOWED_FILE_TYPES=image/png")
 				if via == "backend" && method == "POST" && w.store.Name == "embedded" {
-					t.Skip("no client reaches the embedded store with a form")
+					t.Skip("the store in the process is sent no forms")
 				}
 				wish, err := json.Marshal(map[string]string{"filename": name, "content_type": "image/png", "method": method})
 				if err != nil {

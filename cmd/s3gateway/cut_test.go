@@ -106,7 +106,7 @@ func (w *world) sendCut(r *http.Request, random *rand.Rand) {
 // no object, no upload, no part, no file is left.
 func TestAnUploadThatIsCutLeavesNothing(t *testing.T) {
 	w := newWorld(t, "MAX_FILE_SIZE=20MB", "ALLOWED_FILE_TYPES=image/png")
-	files := w.store.Files(t, w.bucket)
+	files := w.store.Files(t)
 	created, err := w.s3().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &w.bucket, Key: aws.String("parts.png"), ContentType: aws.String("image/png")})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestAnUploadThatIsCutLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "no upload and no file is left", func() bool {
-		return len(w.store.Uploads(t, w.bucket)) == 0 && len(w.store.Files(t, w.bucket)) == len(files)
+		return len(w.store.Uploads(t, w.bucket)) == 0 && len(w.store.Files(t)) == len(files)
 	})
 	w.unchanged()
 	if strings.Contains(w.log.String(), `"level":"error"`) {
@@ -148,7 +148,7 @@ func TestAnUploadThatIsCutLeavesNothing(t *testing.T) {
 // they have expired.
 func TestResumableUploadsThatAreCutLeaveNothing(t *testing.T) {
 	w := newWorld(t, "MAX_FILE_SIZE=20MB", "ALLOWED_FILE_TYPES=image/png")
-	files := w.store.Files(t, w.bucket)
+	files := w.store.Files(t)
 	const uploads, seed = 200, 2
 	random, sent := rand.New(rand.NewPCG(seed, seed)), strings.Count(w.log.String(), `"message":"request"`)
 	for n := range uploads {
@@ -173,7 +173,7 @@ func TestResumableUploadsThatAreCutLeaveNothing(t *testing.T) {
 	w.clock.Advance(25 * time.Hour)
 	w.app.sweepOnce(t.Context())
 	eventually(t, "no upload and no file is left", func() bool {
-		return len(w.store.Uploads(t, w.bucket)) == 0 && len(w.store.Files(t, w.bucket)) == len(files)
+		return len(w.store.Uploads(t, w.bucket)) == 0 && len(w.store.Files(t)) == len(files)
 	})
 	w.unchanged()
 }

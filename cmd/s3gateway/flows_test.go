@@ -25,9 +25,6 @@ func eachVia(t *testing.T, flow func(t *testing.T, w *world, via string)) {
 	for _, via := range []string{"gateway", "backend"} {
 		t.Run("links via "+via, func(t *testing.T) {
 			w := newWorld(t, "API_KEYS=app="+flowKey, "PRESIGN_VIA="+via)
-			if via == "backend" && w.store.Name == "embedded" {
-				t.Skip("no client reaches the embedded store")
-			}
 			flow(t, w, via)
 		})
 	}

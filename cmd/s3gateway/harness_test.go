@@ -109,6 +109,9 @@ const redisPatience = 10 * time.Second
 // newWorldOn is newWorld over a bucket that there is.
 func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...string) *world {
 	t.Helper()
+	if slices.Contains(settings, "PRESIGN_VIA=backend") {
+		store = store.Signed(t) // links lead straight to it
+	}
 	w := &world{t: t, store: store, bucket: bucket, clock: &clock{now: time.Now()}, log: &testlog.Buffer{}}
 	options := config.Options{Dir: t.TempDir(), Environ: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=off", "S3_ENABLED=true", "S3_BUCKET_NAME=" + w.bucket, "S3_REGION=us-east-1", "LOG_LEVEL=DEBUG",
@@ -121,8 +124,8 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 	}
 	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
 	a := &app{patience: redisPatience, client: backend.New(backend.Endpoint{
-		Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true,
-		Trailers: true, KeepsFraming: store.Name == "embedded", FileKeys: store.Name == "embedded",
+		Name: store.Name, URL: store.Endpoint, Transport: store.Transport, Region: store.Region, PathStyle: true,
+		Trailers:    true,
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
 	}, log, time.Now)}
 	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/codeguardians/s3gateway/backend/embedded"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/policy"
 )
@@ -28,7 +27,7 @@ func loadKeys(cfg *config.Config) (k keys, err error) {
 	if cfg.GatewayAccessKeyID != "" || !cfg.Embedded() {
 		return keys{accessKeyID: cfg.GatewayAccessKeyID, secret: cfg.GatewaySecretAccessKey.Reveal()}, nil
 	}
-	k.accessKeyID, k.secret, k.made, k.file, err = embedded.LoadOrCreateKeys(cfg.DataDir, rand.Reader)
+	k.accessKeyID, k.secret, k.made, k.file, err = loadOrCreateKeys(cfg.DataDir, rand.Reader)
 	return k, err
 }
 

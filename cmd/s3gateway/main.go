@@ -10,13 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/codeguardians/s3gateway/backend/embedded"
 )
-
-// childCommand is the hidden first argument under which the supervised store
-// runs as a child of the same binary.
-const childCommand = "embedded-store"
 
 // Exit codes.
 const (
@@ -26,9 +20,6 @@ const (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == childCommand {
-		os.Exit(embedded.ChildMain(os.Stdin, os.Stderr))
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := process{args: os.Args[1:], environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
 	// A terminal that is closed ends what runs in it; a service is asked by the

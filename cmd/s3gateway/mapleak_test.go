@@ -21,6 +21,7 @@ import (
 func TestNoAnswerNamesWhereAMappedBucketIs(t *testing.T) {
 	const key = "dir/a b+c%.txt"
 	store := testbed.Open(t)
+	second := reachable(t, store)
 	operations := map[string]proxy.Operation{}
 	for _, op := range proxy.NewTable().Operations() {
 		operations[op.Name] = op
@@ -31,9 +32,6 @@ func TestNoAnswerNamesWhereAMappedBucketIs(t *testing.T) {
 		}
 	}
 	for _, where := range []struct{ prefix, backend string }{{"", ""}, {"team-folder/x y/", ""}, {"team-folder/x y/", "far-backend"}} {
-		if where.backend != "" && store.Socket != "" {
-			continue // the embedded store has no address that a second backend could be
-		}
 		prefix, target := where.prefix, store.Bucket(t)
 		file, row := "", "name: pictures, bucket: "+target
 		if prefix != "" {
@@ -42,13 +40,10 @@ func TestNoAnswerNamesWhereAMappedBucketIs(t *testing.T) {
 		if where.backend != "" {
 			row += ", backend: " + where.backend
 			file = fmt.Sprintf("backends: [{name: %s, endpoint_url: %q, region: %s, access_key_id: %s, secret_access_key: %s}]\n",
-				where.backend, store.Endpoint, store.Region, store.AccessKeyID, store.SecretAccessKey)
+				where.backend, second.Endpoint, store.Region, store.AccessKeyID, store.SecretAccessKey)
 		}
 		w := newWorldOn(t, store, target, append(open, yamlFile(t, file+"buckets:\n  - {"+row+"}\n"))...)
-		secrets := []string{target, "team-folder", "far-backend", store.Endpoint.Host, "localhost"}
-		if store.Socket != "" {
-			secrets = append(secrets, store.Socket)
-		}
+		secrets := []string{target, "team-folder", "far-backend", store.Endpoint.Host, second.Endpoint.Host, "localhost"}
 		for _, op := range proxy.NewTable().Operations() {
 			if op.Name == "PostObject" || op.Name == "ListBuckets" || op.Name == "DeleteBucket" {
 				continue // TestAFormIntoAMappedBucket; the others name no key

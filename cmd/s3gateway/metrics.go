@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/internal/counted"
+	"github.com/codeguardians/s3gateway/internal/localstore"
 )
 
 // metrics are what /metrics shows. Labels have few values: no key, no address,
@@ -56,6 +58,24 @@ func newMetrics(redis *sharing) *metrics {
 		}))
 	}
 	return m
+}
+
+// watchStore shows what the scrub of the embedded store has done.
+func (m *metrics) watchStore(s *localstore.ScrubFigures) {
+	for _, c := range []struct {
+		name, help string
+		value      *atomic.Int64
+	}{
+		{"store_scrubbed_bytes_total", "Bytes that the scrub of the embedded store has read.", &s.Bytes},
+		{"store_scrubbed_rows_total", "Rows of the database that it has read.", &s.Rows},
+		{"store_damaged_total", "Rows and files that it found damaged.", &s.Damaged},
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "s3gateway", Name: c.name, Help: c.help},
+			func() float64 { return float64(c.value.Load()) }))
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "s3gateway", Name: "store_scrub_finished_seconds",
+		Help: "When the last whole pass of the scrub ended, in seconds since 1970; 0: none yet."},
+		func() float64 { return float64(s.Finished.Load()) }))
 }
 
 // handler serves /metrics.

@@ -205,9 +205,6 @@ func TestWhatIsCountedIsWhatIsStored(t *testing.T) {
 	for _, versioning := range []types.BucketVersioningStatus{"", types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
 		t.Run("versioning "+string(versioning), func(t *testing.T) {
 			store := testbed.Open(t)
-			if versioning != "" && !store.Has(testbed.Versioning) {
-				t.Skipf("the store %s has no versions", store.Name)
-			}
 			bucket := store.Bucket(t)
 			if versioning != "" {
 				setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
@@ -332,9 +329,6 @@ func TestAKeyThatIsWrittenWithoutAPause(t *testing.T) {
 // marker, whichever request puts that there.
 func TestADeleteMarkerGivesNothingBack(t *testing.T) {
 	store := testbed.Open(t)
-	if !store.Has(testbed.Versioning) {
-		t.Skipf("the store %s has no versions", store.Name)
-	}
 	bucket := store.Bucket(t)
 	w := newWorldOn(t, store, bucket, append(open, "QUOTA_BYTES=1MB")...)
 	for _, key := range []string{"a", "b", "c"} {

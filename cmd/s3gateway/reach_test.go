@@ -36,8 +36,8 @@ func (w *world) setting(keys aws.Credentials, name, document string) answer {
 	return do(w.t, r)
 }
 
-// lifecycle is a document with one rule.
-func lifecycle(rule string) string {
+// lifecycleOf is a document with one rule.
+func lifecycleOf(rule string) string {
 	return "<LifecycleConfiguration><Rule><ID>x</ID><Status>Enabled</Status>" + rule + "</Rule></LifecycleConfiguration>"
 }
 
@@ -48,7 +48,7 @@ func TestADocumentOfABucketUndoesNoDenial(t *testing.T) {
 	operator := aws.Credentials{AccessKeyID: "OPERATOR", SecretAccessKey: "the-secret-of-operator"}
 	owner := aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret}
 	works := w.store.Has(testbed.Lifecycle)
-	expire := func(filter string) string { return lifecycle(filter + "<Expiration><Days>1</Days></Expiration>") }
+	expire := func(filter string) string { return lifecycleOf(filter + "<Expiration><Days>1</Days></Expiration>") }
 	for _, c := range []struct {
 		name     string
 		keys     aws.Credentials
@@ -64,9 +64,9 @@ func TestADocumentOfABucketUndoesNoDenial(t *testing.T) {
 		{"expiry with a comment in the prefix", operator, "lifecycle", expire("<Filter><Prefix>ke<!-- -->pt/</Prefix></Filter>"), true},
 		{"expiry by prefix and tag", operator, "lifecycle", expire("<Filter><And><Prefix>kept/</Prefix><Tag><Key>a</Key><Value>b</Value></Tag></And></Filter>"), true},
 		{"expiry by a tag alone", operator, "lifecycle", expire("<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter>"), true},
-		{"expiry of old versions", operator, "lifecycle", lifecycle("<Filter><Prefix>kept/</Prefix></Filter><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"), true},
-		{"transition of what may not be written", operator, "lifecycle", lifecycle("<Filter><Prefix>frozen/</Prefix></Filter><Transition><Days>1</Days><StorageClass>X</StorageClass></Transition>"), true},
-		{"an action that nobody knows", operator, "lifecycle", lifecycle("<Filter><Prefix>kept/</Prefix></Filter><Shred><Days>1</Days></Shred>"), true},
+		{"expiry of old versions", operator, "lifecycle", lifecycleOf("<Filter><Prefix>kept/</Prefix></Filter><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"), true},
+		{"transition of what may not be written", operator, "lifecycle", lifecycleOf("<Filter><Prefix>frozen/</Prefix></Filter><Transition><Days>1</Days><StorageClass>X</StorageClass></Transition>"), true},
+		{"an action that nobody knows", operator, "lifecycle", lifecycleOf("<Filter><Prefix>kept/</Prefix></Filter><Shred><Days>1</Days></Shred>"), true},
 		{"a policy of the bucket", operator, "policy", fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, w.bucket), true},
 		{"replication of what may not be read", operator, "replication", "<ReplicationConfiguration><Role>r</Role><Rule><Status>Enabled</Status><Prefix>secret/</Prefix><Destination><Bucket>arn:aws:s3:::b</Bucket></Destination></Rule></ReplicationConfiguration>", true},
 		{"notifications of what may not be listed", operator, "notification", "<NotificationConfiguration><QueueConfiguration><Queue>arn:minio:sqs::x:webhook</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>", true},
@@ -74,7 +74,7 @@ func TestADocumentOfABucketUndoesNoDenial(t *testing.T) {
 		{"expiry of everything", owner, "lifecycle", expire(""), true},
 		{"expiry of everything by an empty prefix", owner, "lifecycle", expire("<Filter><Prefix></Prefix></Filter>"), true},
 		{"expiry of everything by a tag", owner, "lifecycle", expire("<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter>"), true},
-		{"transition of everything", owner, "lifecycle", lifecycle("<Transition><Days>1</Days><StorageClass>X</StorageClass></Transition>"), true},
+		{"transition of everything", owner, "lifecycle", lifecycleOf("<Transition><Days>1</Days><StorageClass>X</StorageClass></Transition>"), true},
 		{"expiry beside the denials", operator, "lifecycle", expire("<Filter><Prefix>tmp/</Prefix></Filter>"), false},
 		{"expiry beside the gateway's own", owner, "lifecycle", expire("<Filter><Prefix>kept/</Prefix></Filter>"), false},
 	} {
@@ -93,7 +93,7 @@ func TestADocumentOfABucketUndoesNoDenial(t *testing.T) {
 	if !works {
 		return
 	}
-	abort := w.setting(owner, "lifecycle", lifecycle("<Filter><Prefix></Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>3</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
+	abort := w.setting(owner, "lifecycle", lifecycleOf("<Filter><Prefix></Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>3</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
 	if abort.status == http.StatusForbidden {
 		t.Errorf("the end of unfinished uploads is refused: %s", abort.body)
 	}

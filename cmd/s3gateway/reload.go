@@ -61,6 +61,9 @@ func (a *app) degraded() error {
 	if err := a.refused.get(); err != nil {
 		return gateway.Errorf(gateway.Internal, "The changed configuration was refused, and the earlier one is in force. The log says why.").Because(err)
 	}
+	if err := a.storeErr(); err != nil {
+		return err
+	}
 	if err := a.redis.Err(); err != nil {
 		return err
 	}

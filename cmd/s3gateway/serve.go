@@ -67,6 +67,9 @@ func (serveCommand) Run(ctx context.Context, cli *commands, p process) error {
 	running.Go(func() { a.monitor.Run(background) })
 	running.Go(func() { a.sweep(background) })
 	running.Go(func() { a.quotas.Run(background) })
+	if a.store != nil && cfg.StoreScrub.PerSecond > 0 {
+		running.Go(func() { a.store.Scrub(background, cfg.StoreScrub.PerSecond, &a.scrub) })
+	}
 	running.Go(func() {
 		watchFiles(background, log, a.configFiles, read, p.hangups, func() {
 			a.reload(func() (*config.Config, []config.Warning, error) { return cli.load(p) })

@@ -82,7 +82,7 @@ func TestNoPageOfAListingNamesTheUploadsOfOthers(t *testing.T) {
 					}
 				}
 			}
-			if found = slices.Compact(found); !slices.Equal(found, want) { // the embedded store's pages of versions overlap by one
+			if !slices.Equal(found, want) {
 				t.Errorf("found %q, want %q", found, want)
 			}
 		})
@@ -114,9 +114,6 @@ func TestAnObjectThatWasCheckedIsServedUnderAnotherType(t *testing.T) {
 // with other bytes.
 func TestAFilesOwnMarkCannotBeSentAlongWithOtherBytes(t *testing.T) {
 	w := newWorld(t, viaBackend...)
-	if w.store.Name == "embedded" {
-		t.Skip("no client reaches the embedded store")
-	}
 	l := w.presign(`{"filename":"a.png","content_type":"image/png"}`)
 	w.arrive(l, png(2000))
 	w.signed("GET", l.ID)
@@ -205,11 +202,15 @@ func TestAReplayedUploadIsUnderThePolicyOfNow(t *testing.T) {
 // A tab is in no signature the same way everywhere; the gateway's own must hold.
 func TestATabInAHeaderIsNoFaultOfTheGateway(t *testing.T) {
 	w := newWorld(t, open...)
+	want := "a\tb"
+	if w.store.Name == "minio" {
+		want = "a b" // its signature takes a tab for a space, so the gateway sends one
+	}
 	for _, name := range []string{"Content-Type", "Cache-Control", "X-Amz-Meta-A"} {
 		if got := do(t, w.signedPut("k", []byte("abc"), name, "a\tb")); got.status != 200 {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
-		if got := w.signed(http.MethodHead, "k").header.Get(name); got != "a b" && !(w.store.Name == "embedded" && name == "Cache-Control") {
+		if got := w.signed(http.MethodHead, "k").header.Get(name); got != want {
 			t.Errorf("%s came back as %q", name, got)
 		}
 	}

@@ -11,16 +11,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/rs/zerolog"
 
+	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/api"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/backend/embedded"
 	"github.com/codeguardians/s3gateway/cache"
 	"github.com/codeguardians/s3gateway/config"
 	"github.com/codeguardians/s3gateway/internal/drain"
 	"github.com/codeguardians/s3gateway/internal/listen"
+	"github.com/codeguardians/s3gateway/internal/localstore"
+	"github.com/codeguardians/s3gateway/internal/localstore/wire"
 	"github.com/codeguardians/s3gateway/policy"
 	"github.com/codeguardians/s3gateway/proxy"
 	"github.com/codeguardians/s3gateway/quota"
@@ -34,15 +36,19 @@ type app struct {
 	admin   http.Handler
 	monitor *backend.Monitor
 	client  *backend.Client            // nil while the settings are incomplete
-	store   *embedded.Store            // nil with a real backend
+	store   *localstore.Store          // nil with a real backend
+	scrub   localstore.ScrubFigures    // of the store
 	further map[string]*backend.Client // by the names of the file
 	keys    keys
 	redis   *sharing
 	// patience is how long one call of Redis may take, 0 for shared.Patience.
 	patience time.Duration
-	issuer   issuerInForce
-	current  atomic.Pointer[doorsInForce]
-	refused  lastError // of the configuration that was read last
+	// wait is how long an embedded store waits for another process to leave its
+	// folder.
+	wait    time.Duration
+	issuer  issuerInForce
+	current atomic.Pointer[doorsInForce]
+	refused lastError // of the configuration that was read last
 	lasting
 	// sweepers remove what is no longer needed, each once when it is called.
 	sweepers []func(context.Context)
@@ -69,12 +75,16 @@ type doorsInForce struct {
 	config *config.Config
 }
 
+// storeWait bridges the moment in which the old and the new process of a restart
+// overlap.
+const storeWait = 5 * time.Second
+
 // limiterEntries bounds how many callers and addresses a limiter remembers.
 const limiterEntries = 100_000
 
 // build opens the backend of the settings and puts the doors in front of it.
 func build(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*app, error) {
-	a := &app{}
+	a := &app{wait: storeWait}
 	err := a.openBackend(ctx, cfg, log, time.Now)
 	if err == nil {
 		err = a.assemble(ctx, cfg, log, time.Now)
@@ -110,6 +120,10 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	a.guardBackends()
 	files := a.restStore(cfg, nil, log)
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now), sweepParts(files, cfg.UploadPrefix, log, now))
+	if a.store != nil {
+		a.sweepers = append(a.sweepers, a.sweepLifecycle(log, now))
+		a.counted.watchStore(&a.scrub)
+	}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
 	a.admin = adminHandler(a.monitor, a.degraded, a.counted.handler())
 	return a.use(cfg)
@@ -217,7 +231,7 @@ func (a *app) restDoor(p parts) http.Handler {
 		Room: func(ctx context.Context, id string, bytes int64) error {
 			return a.client.Room(ctx, cfg.BucketName, id, bytes)
 		},
-		Health: a.monitor.Check, Degraded: a.degraded, Ready: a.monitor.Err,
+		Health: a.health, Degraded: a.degraded, Ready: a.monitor.Err,
 		S3Enabled: cfg.S3Enabled != config.EnabledFalse, UploadPrefix: cfg.UploadPrefix, UploadExpiry: cfg.UploadExpiry,
 		PublicURL: cfg.PublicURL, CDNBaseURL: cfg.CDNBaseURL, CORSAllowedOrigins: cfg.CORSAllowedOrigins,
 		Links:  p.links,
@@ -243,37 +257,51 @@ func (a *app) openBackend(ctx context.Context, cfg *config.Config, log zerolog.L
 	}
 	open := a.realEndpoint
 	if cfg.Embedded() {
-		open = a.startStore
+		open = a.openStore
 	}
 	endpoint, err := open(ctx, cfg, log, now)
 	if err != nil {
 		return err
 	}
 	a.client = backend.New(endpoint, log, now)
-	a.monitor.Probe = func(ctx context.Context) error {
-		if a.store != nil {
-			if err := a.store.Err(); err != nil {
-				return err
-			}
-		}
-		return a.client.HeadBucket(ctx, cfg.BucketName)
+	a.monitor.Probe = func(ctx context.Context) error { return a.client.HeadBucket(ctx, cfg.BucketName) }
+	return nil
+}
+
+// health reports whether files can be stored and read.
+func (a *app) health(ctx context.Context) error {
+	if err := a.monitor.Check(ctx); err != nil {
+		return err
+	}
+	return a.storeErr()
+}
+
+// storeErr returns what is wrong with the embedded store although it answers: a disk
+// that is full still takes deletes, and one object that is damaged leaves the others.
+func (a *app) storeErr() error {
+	if a.store == nil {
+		return nil
+	}
+	var wrong *localstore.Error
+	if errors.As(a.store.Err(), &wrong) {
+		return gateway.Errorf(gateway.ServiceUnavailable, "%s", wrong.Message).Because(wrong)
 	}
 	return nil
 }
 
-// startStore starts the embedded store.
-func (a *app) startStore(ctx context.Context, cfg *config.Config, log zerolog.Logger, _ func() time.Time) (e backend.Endpoint, err error) {
-	if a.store, err = embedded.Start(ctx, embedded.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, Log: log}); err != nil {
+// openStore opens the embedded store. It is in the process, so requests to it are
+// not signed.
+func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Logger, now func() time.Time) (e backend.Endpoint, err error) {
+	a.store, err = localstore.Open(ctx, localstore.Options{Dir: cfg.DataDir, Bucket: cfg.BucketName, NoSync: !cfg.StoreSync, Wait: a.wait, Log: log, Now: now})
+	if err != nil {
 		if file := (*fs.PathError)(nil); errors.As(err, &file) {
 			err = fmt.Errorf("%w: set DATA_DIR to a folder that this user may write to", err)
 		}
 		return e, fmt.Errorf("DATA_DIR=%q: %w", cfg.DataDir, err)
 	}
-	own := a.store.Credentials()
 	return backend.Endpoint{
-		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Socket: a.store.Socket(),
-		Region: a.store.Region(), PathStyle: true, Trailers: true, KeepsFraming: true, FileKeys: true,
-		Credentials: credentials.NewStaticCredentialsProvider(own.AccessKeyID, own.SecretAccessKey, ""),
+		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: wire.New(a.store, wire.Options{Log: log, Now: now}),
+		Region: localstore.Region, PathStyle: true, Trailers: true, Credentials: aws.AnonymousCredentials{},
 	}, nil
 }
 

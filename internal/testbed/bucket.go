@@ -151,21 +151,20 @@ func (s *Store) Uploads(t testing.TB, bucket string) []string {
 	return names
 }
 
-// Files lists the files that a store which keeps objects as files has for a
-// bucket, objects and what else there is; nil for another store.
-func (s *Store) Files(t testing.TB, bucket string) []string {
+// Files lists the files that hold objects; nil for a store in another process.
+func (s *Store) Files(t testing.TB) []string {
 	t.Helper()
-	if s.folder == "" {
+	if s.blobs == "" {
 		return nil
 	}
 	var names []string
-	err := filepath.WalkDir(filepath.Join(s.folder, bucket), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.blobs, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			names = append(names, path)
 		}
 		return err
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a temporary file that went meanwhile
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a file that went meanwhile
 		t.Fatal(err)
 	}
 	return names

@@ -1,5 +1,5 @@
-// Package testbed gives integration tests a real S3 store: the embedded one, or
-// MinIO as a separate process.
+// Package testbed starts a real S3 store for integration tests: the embedded one,
+// or MinIO as a separate process.
 //
 // A package that uses it has
 //
@@ -9,7 +9,7 @@
 //
 //	store := testbed.Open(t)
 //	bucket := store.Bucket(t)
-//	if !store.Has(testbed.DotSegments) { … the documented refusal … }
+//	if !store.Has(testbed.DotSegments) { … what MinIO does instead … }
 //
 // S3GATEWAY_TEST_STORE chooses the store: "embedded" (also when it is unset) or
 // "minio". One server serves the whole test process; it starts at first use and

@@ -11,16 +11,13 @@ import (
 // the test. handler answers its requests, or has pass do so, which is the store.
 func (s *Store) Front(t testing.TB, handler func(pass http.Handler) http.HandlerFunc) *Store {
 	t.Helper()
-	wire := transport(s.Socket)
-	wire.DisableCompression = true
-	server := httptest.NewServer(handler(&httputil.ReverseProxy{Transport: wire, Rewrite: func(r *httputil.ProxyRequest) {
+	server := httptest.NewServer(handler(&httputil.ReverseProxy{Transport: s.wire, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(s.Endpoint)
 		r.Out.Host = r.In.Host // it is signed
 	}}))
-	t.Cleanup(wire.CloseIdleConnections)
 	t.Cleanup(server.Close)
 	front, at := *s, *s.Endpoint
 	at.Scheme, at.Host = "http", server.Listener.Addr().String()
-	front.Endpoint, front.Socket = &at, ""
+	front.Endpoint, front.Transport, front.wire = &at, nil, transport()
 	return &front
 }

@@ -62,7 +62,7 @@ func runMinIO(binary string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	store := newStore("minio", "")
+	store := newStore("minio", transport())
 	store.Endpoint = &url.URL{Scheme: "http", Host: address}
 	store.Region, store.AccessKeyID, store.SecretAccessKey = minioRegion, user, password
 	store.close = func() {

@@ -2,21 +2,21 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/codeguardians/s3gateway/backend/embedded"
+	"github.com/codeguardians/s3gateway/internal/localstore"
+	"github.com/codeguardians/s3gateway/internal/localstore/wire"
 )
 
 // The variables that choose the store.
@@ -29,18 +29,17 @@ const (
 type Store struct {
 	// Name is "embedded" or "minio".
 	Name string
-	// Endpoint is the base URL. With a Socket its host is only a name.
+	// Endpoint is the base URL. With a Transport its host is only a name.
 	Endpoint *url.URL
-	// Socket is the unix socket that the server listens on, "" for TCP.
-	Socket string
+	// Transport answers requests in the process; nil for a server on TCP.
+	Transport http.RoundTripper
 	// Region, AccessKeyID and SecretAccessKey sign requests of its root user.
 	Region, AccessKeyID, SecretAccessKey string
 
-	has   map[Capability]bool
-	http  *http.Transport
+	wire  http.RoundTripper
 	close func()
-	// folder holds a folder for each bucket, "" where objects are no files.
-	folder string
+	// blobs is the folder of the files that hold objects, "" for another server's.
+	blobs string
 }
 
 // shared is the one server of this test process.
@@ -55,12 +54,8 @@ type shared struct {
 // Open started.
 var server shared
 
-// Main runs the tests and ends the store after them. When the test binary was
-// started as the embedded store's child it is that child.
+// Main runs the tests and ends the store after them.
 func Main(m *testing.M) int {
-	if len(os.Args) > 1 && os.Args[1] == embedded.Subcommand {
-		return embedded.ChildMain(os.Stdin, os.Stderr)
-	}
 	defer server.shutdown()
 	return m.Run()
 }
@@ -111,18 +106,15 @@ func launchEmbedded() (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	store, err := embedded.Start(ctx, embedded.Options{Dir: dir})
+	store, err := localstore.Open(context.Background(), localstore.Options{Dir: dir, NoSync: true})
 	if err != nil {
-		os.RemoveAll(dir)
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	keys := store.Credentials()
-	bed := newStore("embedded", store.Socket())
+	bed := newStore("embedded", wire.New(store, wire.Options{}))
+	bed.Transport = bed.wire
 	bed.Endpoint = &url.URL{Scheme: "http", Host: "embedded"}
-	bed.Region, bed.AccessKeyID, bed.SecretAccessKey = store.Region(), keys.AccessKeyID, keys.SecretAccessKey
-	bed.folder = filepath.Join(dir, "buckets")
+	bed.Region, bed.AccessKeyID, bed.SecretAccessKey = localstore.Region, "embedded", "without-signatures"
+	bed.blobs = filepath.Join(dir, "store", "blobs")
 	bed.close = func() {
 		if err := store.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "testbed:", err)
@@ -132,12 +124,14 @@ func launchEmbedded() (*Store, error) {
 	return bed, nil
 }
 
-func newStore(name, socket string) *Store {
-	return &Store{Name: name, Socket: socket, has: capabilities(name), http: transport(socket)}
+func newStore(name string, wire http.RoundTripper) *Store {
+	return &Store{Name: name, wire: wire}
 }
 
 func (s *Store) shutdown() {
-	s.http.CloseIdleConnections()
+	if t, ok := s.wire.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
 	s.close()
 }
 
@@ -160,18 +154,9 @@ func (s *Store) client() *s3.Client {
 		UsePathStyle:     true,
 		Region:           s.Region,
 		Credentials:      credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey, ""),
-		HTTPClient:       &http.Client{Transport: s.http},
+		HTTPClient:       &http.Client{Transport: s.wire},
 		RetryMaxAttempts: 1,
 	})
 }
 
-func transport(socket string) *http.Transport {
-	t := &http.Transport{MaxIdleConnsPerHost: 32}
-	if socket != "" {
-		var dialer net.Dialer
-		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		}
-	}
-	return t
-}
+func transport() *http.Transport { return &http.Transport{MaxIdleConnsPerHost: 32} }

@@ -37,8 +37,9 @@ def build_versitygw(folder):
 
 
 def build_minio_go(folder):
-    source = go("list", "-m", "-f", "{{.Dir}}", "github.com/minio/minio-go/v7", capture_output=True, text=True)
-    go("build", "-o", folder / "minio-go", Path(source.stdout.strip()) / "functional_tests.go")
+    # Only a download names the folder: "go list -m" does not know it before one.
+    source = go("mod", "download", "-json", "github.com/minio/minio-go/v7", capture_output=True, text=True)
+    go("build", "-o", folder / "minio-go", Path(json.loads(source.stdout)["Dir"]) / "functional_tests.go")
     return [folder / "minio-go"]
 
 

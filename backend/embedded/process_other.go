@@ -1,7 +1,0 @@
-//go:build !linux && !darwin && !freebsd
-
-package embedded
-
-import "syscall"
-
-func processAttributes() *syscall.SysProcAttr { return nil }
