@@ -162,9 +162,6 @@ func (w *world) signedBody(method, path, body string, headers ...string) answer 
 func versionedBucket(t *testing.T) (*testbed.Store, string) {
 	t.Helper()
 	store := testbed.Open(t)
-	if !store.Has(testbed.Versioning) {
-		t.Skipf("the store %s has no versions", store.Name)
-	}
 	bucket := store.Bucket(t)
 	setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
 	return store, bucket

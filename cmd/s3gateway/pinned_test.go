@@ -36,9 +36,6 @@ func newSwaps(t *testing.T, versioned bool, key string) *swaps {
 	real := testbed.Open(t)
 	s := &swaps{t: t, real: real, bucket: real.Bucket(t), key: key}
 	if versioned {
-		if !real.Has(testbed.Versioning) {
-			t.Skipf("the store %s has no versions", real.Name)
-		}
 		setVersioning(t, real, s.bucket, types.BucketVersioningStatusEnabled)
 	}
 	s.Store = real.Front(t, func(pass http.Handler) http.HandlerFunc {

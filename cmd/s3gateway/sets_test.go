@@ -128,9 +128,6 @@ func keptVersions(t *testing.T, store *testbed.Store, bucket string) (old, delet
 // read-version: read and a public bucket are about what is there now.
 func TestReadIsAboutCurrentVersions(t *testing.T) {
 	store := testbed.Open(t)
-	if !store.Has(testbed.Versioning) {
-		t.Skipf("the store %s has no versions", store.Name)
-	}
 	bucket := store.Bucket(t)
 	old, deleted := keptVersions(t, store, bucket)
 	w := newWorldOn(t, store, bucket, append([]string{yamlFile(t, strings.ReplaceAll(setsFile, "BUCKET", bucket))}, open...)...)

@@ -302,6 +302,7 @@ func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Log
 	return backend.Endpoint{
 		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: wire.New(a.store, wire.Options{Log: log, Now: now}),
 		Region: localstore.Region, PathStyle: true, Trailers: true, Credentials: aws.AnonymousCredentials{},
+		SparesReserved: true, // as internal/localstore/lifecycle does
 	}, nil
 }
 
