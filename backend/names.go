@@ -43,6 +43,16 @@ func MinIONames() Names {
 	return Names{Version: uuidVersion, Upload: minioUpload, Keys: KeysCleaned}
 }
 
+// LocalNames returns the names of the store in the process: 32 hex digits in
+// lower case for a version, and every key as it is.
+func LocalNames() Names {
+	return Names{Version: hexVersion, Keys: KeysExact}
+}
+
+func hexVersion(id string) (string, bool) {
+	return id, id == nullVersion || len(id) == 32 && strings.Trim(id, "0123456789abcdef") == ""
+}
+
 // nullVersion is the id of what was stored while versioning was off.
 const nullVersion = "null"
 
@@ -103,7 +113,9 @@ func (c *Client) names() Names {
 		switch {
 		case c.isMinIO.Load():
 			n = MinIONames()
-		case c.Transport != nil || onAWS(c.URL):
+		case c.Transport != nil:
+			n = LocalNames()
+		case onAWS(c.URL):
 			n.Keys = KeysExact
 		}
 	}

@@ -36,6 +36,12 @@ func TestIDsAreTakenAsTheirStoreSpellsThem(t *testing.T) {
 			t.Errorf("an unknown store, version %q: %v", tt.id, err)
 		}
 	}
+	local := New(Endpoint{Names: LocalNames(), URL: &url.URL{Host: "local"}}, zerolog.Nop(), time.Now)
+	for id, want := range map[string]bool{"null": true, hex: true, uuid: false, "": false, hex[1:]: false, "0CD0A2B33C544B5A9C1E1F0E6E1F0A2B": false, ulid: false} {
+		if err := local.CheckVersion(id); (err == nil) != want {
+			t.Errorf("the local store, version %q: %v", id, err)
+		}
+	}
 	if hex, dashed := unknown.VersionName(hex), unknown.VersionName(uuid); hex != dashed {
 		t.Errorf("one version may have the names %q and %q", hex, dashed)
 	}

@@ -295,17 +295,17 @@ func (d *Door) mayDelete(x *exchange, o deletedObject) error {
 	if _, err := x.at.at("key", o.Key); err != nil {
 		return err
 	}
-	// MinIO cleans it, here alone: "in/../a" would delete "a".
+	// MinIO cleans it, here alone: "in/../a" would delete "a". The store in the
+	// process keeps keys as they are.
+	cleans := x.at.Backend.Transport == nil
 	dots := gateway.Errorf(gateway.InvalidArgument, "A key with a dot segment is not deleted in a batch: delete it by itself.")
-	if cleanKey(o.Key) == "" {
+	if cleans && cleanKey(o.Key) == "" {
 		return dots // there is no other key to ask for
 	}
 	if err := d.may(x, x.deleteAction(o), x.addr.Bucket, o.Key); err != nil {
 		return err
 	}
-	if hasDotSegment(o.Key) && x.at.Backend.Transport == nil {
-		// MinIO cleans it, here alone: "in/../a" would delete "a". The store in
-		// the process keeps keys as they are.
+	if cleans && hasDotSegment(o.Key) {
 		return dots
 	}
 	if o.version() == "" {
