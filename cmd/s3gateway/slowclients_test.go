@@ -84,6 +84,9 @@ func TestAnUnreadAnswerTakesLittleMemory(t *testing.T) {
 	w.dialSlow(clients, "GET /"+w.bucket+"/large HTTP/1.1\r\nHost: HOST\r\n\r\n")
 	goroutinesSettle(t)
 	each := (inUse() - before) / clients
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	t.Logf("heap %d KiB, stacks %d KiB, %d goroutines", m.HeapAlloc>>10, m.StackInuse>>10, runtime.NumGoroutine())
 	t.Logf("%d bytes for each of %d unread answers", each, clients)
 	if each > unreadMost {
 		t.Errorf("more than %d", unreadMost)
