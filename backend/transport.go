@@ -31,7 +31,7 @@ const (
 	// headBuffer is read ahead of an answer, for its header. Bodies pass it by:
 	// they are read into the buffer of the copy, and written from the body. A
 	// connection holds it as long as a client does not read.
-	headBuffer = 8 << 10
+	headBuffer = 4 << 10
 )
 
 // newTransport makes the connections to one endpoint. Compression is off: it

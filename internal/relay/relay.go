@@ -14,8 +14,8 @@ import (
 const (
 	// large is the buffer of the first copies, in bytes, and most how many they
 	// are. small is that of all others.
-	large, most = 128 << 10, 64
-	small       = 16 << 10
+	large, most = 128 << 10, 16
+	small       = 8 << 10
 )
 
 var (
