@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"hash"
 	"io"
 	"net/http"
@@ -68,7 +67,7 @@ func (s *Store) putStream(ctx context.Context, key string, body io.Reader, o Put
 	}
 	sum := f.sum.Load()
 	if sum == nil {
-		return Object{}, errors.New("the backend took an upload before its end")
+		return Object{}, backend.Broken("it took an upload before its end")
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, minBuffer)
 	stored := s.storedAs(key, o.AtMost, o, resp.Header)

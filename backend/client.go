@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -68,7 +69,7 @@ func New(e Endpoint, log zerolog.Logger, now func() time.Time) *Client {
 // notRefusals keeps what the gateway itself refused from being tried again.
 func notRefusals(err error) aws.Ternary {
 	var own *gateway.Error
-	if errors.As(err, &own) {
+	if errors.As(err, &own) && !errors.Is(err, errFault) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary
@@ -229,7 +230,7 @@ func unreachable(err error) *gateway.Error {
 		Code:       gateway.ServiceUnavailable,
 		Message:    "The storage backend is not reachable. Please try again.",
 		RetryAfter: retryAfter,
-		Err:        err,
+		Err:        fmt.Errorf("%w: %w", errFault, err),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -58,6 +59,9 @@ type Endpoint struct {
 	// FileKeys is true when the backend maps keys to files and so cleans
 	// paths: keys that would alias another are refused before they reach it.
 	FileKeys bool
+	// Stall is how long the backend may take or send no byte of a body; zero
+	// means 60 seconds.
+	Stall time.Duration
 	// CAs alone vouch for the backend's certificate; nil means the system's.
 	CAs *x509.CertPool
 	// SkipTLSVerify takes any certificate for the backend's.

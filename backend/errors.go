@@ -60,6 +60,9 @@ func ReadError(resp *http.Response) *gateway.Error {
 		err = xml.Unmarshal(raw, &d)
 	}
 	if d.Code == "" {
+		if noAnswer(resp) {
+			return Broken("it answered %s without a document: %q", resp.Status, raw[:min(len(raw), 200)])
+		}
 		d.Code = codeByStatus(resp)
 	}
 	e := Refused(resp.StatusCode, d.Code, d.Message, err)
@@ -78,6 +81,27 @@ func ReadError(resp *http.Response) *gateway.Error {
 		e.RetryAfter = time.Duration(s) * time.Second
 	}
 	return e
+}
+
+// noAnswer reports a refusal without a document, of a status that S3 never has so:
+// a server could not read the request, which the gateway wrote, or a proxy
+// answered in the backend's place. HEAD has no document.
+func noAnswer(resp *http.Response) bool {
+	if resp.Request != nil && resp.Request.Method == http.MethodHead || namedCode(resp.Header) != "" {
+		return false
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestTimeout:
+		return true
+	case http.StatusNotImplemented, http.StatusServiceUnavailable:
+		return false
+	}
+	return resp.StatusCode >= http.StatusInternalServerError
+}
+
+// namedCode is the code that some stores put into a header.
+func namedCode(h http.Header) gateway.Code {
+	return gateway.Code(cmp.Or(h.Get("X-Amz-Error-Code"), h.Get("X-Minio-Error-Code")))
 }
 
 // codeOf returns the code of an error document, "" for anything else.
@@ -126,10 +150,8 @@ func Refused(status int, code, message string, cause error) *gateway.Error {
 
 // codeByStatus names an answer without a document, as HEAD answers are.
 func codeByStatus(resp *http.Response) string {
-	for _, name := range []string{"X-Amz-Error-Code", "X-Minio-Error-Code"} {
-		if code := resp.Header.Get(name); code != "" {
-			return code
-		}
+	if code := namedCode(resp.Header); code != "" {
+		return string(code)
 	}
 	switch resp.StatusCode {
 	case http.StatusNotFound:
@@ -167,11 +189,16 @@ func FromSDK(err error) error {
 	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil {
 		return unreachable(err)
 	}
+	if answer.HTTPStatusCode() < http.StatusMultipleChoices {
+		return unreachable(err) // an answer that could not be read
+	}
 	code, message := codeByStatus(answer.Response.Response), ""
 	// The SDK names an answer without a document after its status line, or
 	// UnknownError; codeByStatus knows better.
 	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" && api.ErrorCode() != "NotFound" {
 		code, message = api.ErrorCode(), api.ErrorMessage()
+	} else if noAnswer(answer.Response.Response) {
+		return unreachable(err)
 	}
 	return Refused(answer.HTTPStatusCode(), code, message, err)
 }

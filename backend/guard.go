@@ -35,7 +35,7 @@ func (c *Client) Room(ctx context.Context, bucket, key string, bytes int64) erro
 
 // over is the way to the backend over some connections.
 func (c *Client) over(next http.RoundTripper) http.RoundTripper {
-	return &guarded{client: c, next: &locking{client: c, next: sound{&logged{next: next, log: c.log, now: c.now}}}}
+	return &guarded{client: c, next: &locking{client: c, next: sound{&logged{next: faults{next, c.Stall}, log: c.log, now: c.now}}}}
 }
 
 // guarded has requests pass the client's guard.

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -35,13 +36,19 @@ const (
 // would be asked for behind the signature, and undone on the way back.
 func newTransport(e Endpoint) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	dial := dialer.DialContext
 	proxy := http.ProxyFromEnvironment
 	if e.Socket != "" {
 		proxy = nil
-		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", e.Socket)
+	}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if e.Socket != "" {
+			network, address = "unix", e.Socket
 		}
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return movingConn{conn, cmp.Or(e.Stall, stallTime)}, nil
 	}
 	return &http.Transport{
 		Proxy:                 proxy,

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"encoding/xml"
-	"errors"
 	"io"
 	"net/http"
 
@@ -28,14 +27,17 @@ func (d *Door) fetch(x *exchange, req backend.Request, into any) error {
 	if failed := x.asErrorDocument(raw); failed != nil {
 		return failed
 	}
-	return xml.Unmarshal(raw, into)
+	if err := xml.Unmarshal(raw, into); err != nil {
+		return backend.Broken("its answer to %s is no document: %w", x.op.Name, err)
+	}
+	return nil
 }
 
 // readAnswer reads an answer whole, through its limit.
 func readAnswer(body io.Reader) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	if err == nil && len(raw) > maxAnswer {
-		err = errors.New("the backend's answer is larger than " + decimal(maxAnswer) + " bytes")
+		err = backend.Broken("its answer is larger than %d bytes", maxAnswer)
 	}
 	return raw, err
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"encoding/xml"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -113,7 +112,7 @@ func (d *Door) fetchBuckets(x *exchange, whole bool) (all listBucketsResult, err
 		}
 		token = page.ContinuationToken
 	}
-	return all, errors.New("the backend lists buckets without end")
+	return all, backend.Broken("it lists buckets without end")
 }
 
 // mappedBuckets are the rows of the bucket map. One has its backend's date where

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -111,7 +110,7 @@ func (d *Door) examine(x *exchange, s source, offset int64, sniff bool) (facts, 
 	}
 	f := facts{etag: resp.Header.Get("Etag"), contentType: resp.Header.Get("Content-Type"), size: resp.ContentLength, header: resp.Header}
 	if f.etag == "" || f.size < 0 {
-		return facts{}, errors.New("the backend does not tell size and ETag of a copy's source, so it cannot be judged")
+		return facts{}, backend.Broken("it reports neither size nor ETag of a copy's source")
 	}
 	if !sniff || f.size <= offset {
 		return f, nil

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -115,14 +114,8 @@ func (x *exchange) version() []signer.Param {
 // errNotModified carries a 304 to the one place that writes refusals.
 var errNotModified = &gateway.Error{Code: gateway.PreconditionFailed, Status: http.StatusNotModified}
 
-// clientGone names the failure of a request whose client left, so that it does
-// not count as the backend's. What the backend said itself stays.
-func clientGone(ctx context.Context, err error) error {
-	if ctx.Err() == nil || gateway.AsError(err).Status != 0 {
-		return err
-	}
-	return gateway.Errorf(gateway.RequestTimeout, "").Because(fmt.Errorf("the client left: %w", err))
-}
+// clientGone decides whose fault a failure is (backend.Fault).
+func clientGone(ctx context.Context, err error) error { return backend.Fault(ctx, err) }
 
 // beginChange announces what the operation changes to the cache. The function
 // that it returns ends the change; known tells whether its outcome is.
@@ -172,13 +165,43 @@ func (d *Door) stream(x *exchange, resp *http.Response) error {
 		x.w.Header().Set("X-Content-Type-Options", "nosniff")
 		x.w.Header().Set("Content-Security-Policy", "sandbox")
 	}
-	x.w.WriteHeader(resp.StatusCode)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	if _, err := io.CopyBuffer(writerOnly{x.w}, resp.Body, *buf); err != nil {
+	// A fault that shows at once is told as one; behind the header only a cut is left.
+	n, err := readFirst(resp, *buf)
+	if err != nil && err != io.EOF {
+		return clientGone(x.r.Context(), err)
+	}
+	x.w.WriteHeader(resp.StatusCode)
+	if _, failed := x.w.Write((*buf)[:n]); failed != nil {
+		return broken(x, failed)
+	}
+	if err == nil {
+		_, err = io.CopyBuffer(writerOnly{x.w}, resp.Body, *buf)
+	}
+	if err != nil && err != io.EOF {
 		return broken(x, err)
 	}
 	return nil
+}
+
+// readFirst reads what an answer begins with: all of a small one.
+func readFirst(resp *http.Response, buf []byte) (n int, err error) {
+	if resp.Request != nil && resp.Request.Method == http.MethodHead {
+		return 0, io.EOF
+	}
+	if resp.ContentLength < 0 || resp.ContentLength > int64(len(buf)) {
+		return resp.Body.Read(buf)
+	}
+	for err == nil {
+		if n == len(buf) {
+			return n, nil
+		}
+		var more int
+		more, err = resp.Body.Read(buf[n:])
+		n += more
+	}
+	return n, err
 }
 
 // broken ends an answer that has begun: the connection is cut, because only

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/xml"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -55,7 +54,7 @@ func (d *Door) forwardLate(x *exchange, req backend.Request) error {
 		raw, _ = legible(raw) // a result names its key, and what it names is written anew
 	}
 	if err == nil && (checkXML(raw) != nil || rootOf(raw) != lateResults[x.op.Name]) {
-		err = errors.New("the backend's answer is not a whole result")
+		err = backend.Broken("its answer is not a whole result")
 	}
 	known = err == nil
 	end(known) // before the client hears of it
@@ -144,7 +143,7 @@ func (l *lateAnswer) read(body io.Reader) ([]byte, error) {
 		n, err := body.Read(buf)
 		doc = append(doc, buf[:n]...)
 		if len(doc) > maxDocument {
-			return nil, errors.New("the backend's answer is too large")
+			return nil, backend.Broken("its answer is too large")
 		}
 		head := declaration(bytes.TrimLeft(doc, xmlSpace))
 		rest := bytes.TrimLeft(bytes.TrimPrefix(bytes.TrimLeft(doc, xmlSpace), head), xmlSpace)

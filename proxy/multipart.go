@@ -160,7 +160,7 @@ func (d *Door) listParts(x *exchange) (map[int]listedPart, error) {
 		}
 		marker = page.NextPartNumberMarker
 	}
-	return nil, errors.New("the backend lists more parts than an upload can have")
+	return nil, backend.Broken("it lists more parts than an upload can have")
 }
 
 // abortTimeout bounds the clean-up after a refusal; it runs on although the

@@ -120,8 +120,9 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 		t.Fatal(err)
 	}
 	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
-	a := &app{patience: redisPatience, client: backend.New(backend.Endpoint{
-		Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true,
+	stall, _ := time.ParseDuration(os.Getenv("S3GATEWAY_TEST_STALL")) // of a test of stalls
+	a := &app{patience: redisPatience, stall: stall, client: backend.New(backend.Endpoint{
+		Stall: stall, Name: store.Name, URL: store.Endpoint, Socket: store.Socket, Region: store.Region, PathStyle: true,
 		Trailers: true, SignedChunks: true, KeepsFraming: store.Name == "embedded", FileKeys: store.Name == "embedded",
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
 	}, log, time.Now)}

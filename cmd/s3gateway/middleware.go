@@ -181,6 +181,7 @@ func guardStalls(pause time.Duration) func(http.Handler) http.Handler {
 				r.Body = body
 			}
 			next.ServeHTTP(&movingWriter{ResponseWriter: w, rc: rc, pause: pause}, r)
+			_ = rc.SetWriteDeadline(time.Now().Add(pause)) // for what is still buffered
 			if body != nil && !body.over.Load() && r.ProtoMajor == 1 {
 				// net/http reads what is left of the body before it sends the
 				// answer, and would wait for it without end.
@@ -205,6 +206,9 @@ func (b *movingBody) Read(p []byte) (int, error) {
 	_ = b.rc.SetReadDeadline(time.Now().Add(b.pause))
 	n, err := b.ReadCloser.Read(p)
 	if err == nil {
+		// The time until the next read is the backend's. HTTP/2 would end the
+		// body at a deadline although nobody reads.
+		_ = b.rc.SetReadDeadline(time.Time{})
 		return n, nil
 	}
 	b.over.Store(true)
@@ -223,8 +227,12 @@ type movingWriter struct {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *movingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Write allows each write its time.
+// Write allows each write its time. The time until the next one is the backend's.
 func (w *movingWriter) Write(p []byte) (int, error) {
 	_ = w.rc.SetWriteDeadline(time.Now().Add(w.pause))
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	if err == nil {
+		_ = w.rc.SetWriteDeadline(time.Time{})
+	}
+	return n, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,9 +41,11 @@ type app struct {
 	redis   *sharing
 	// patience is how long one call of Redis may take, 0 for shared.Patience.
 	patience time.Duration
-	issuer   issuerInForce
-	current  atomic.Pointer[doorsInForce]
-	refused  lastError // of the configuration that was read last
+	// stall is how long a client may send or take no byte, 0 for stallTimeout.
+	stall   time.Duration
+	issuer  issuerInForce
+	current atomic.Pointer[doorsInForce]
+	refused lastError // of the configuration that was read last
 	lasting
 	// sweepers remove what is no longer needed, each once when it is called.
 	sweepers []func(context.Context)
@@ -180,7 +183,7 @@ func (a *app) handlerOf(p parts) http.Handler {
 		// a deadline of its own and so reads past the guard. What slows streams
 		// down stands inside of it: waiting is no stall.
 		recordRequests(p.log, a.now, p.cfg.TrustedProxies), a.counted.count, recoverPanics(p.log), endOldConnections, drain.Middleware,
-		guardStalls(stallTimeout), a.traffic.Handler, underQuotas(p.quotas),
+		guardStalls(cmp.Or(a.stall, stallTimeout)), a.traffic.Handler, underQuotas(p.quotas),
 	)
 }
 
