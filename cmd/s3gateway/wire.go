@@ -114,7 +114,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 	files := a.restStore(cfg, nil, log)
 	a.sweepers = append(a.sweepers, sweepRecords(files, log, now), sweepUploads(files, log, now), sweepParts(files, cfg.UploadPrefix, log, now))
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
-	a.admin = adminHandler(a.monitor, a.degraded, a.counted.handler())
+	a.admin = ownHosts(cfg.AdminAddr, adminHandler(a.monitor, a.degraded, a.counted.handler()))
 	return a.use(cfg)
 }
 
@@ -215,7 +215,7 @@ func (a *app) restDoor(p parts) http.Handler {
 		Policy: p.rules, Callers: p.callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: p.callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
-			Tokens: p.tokens,
+			Tokens: p.tokens, OwnUser: listen.OwnUser,
 		},
 		Room: func(ctx context.Context, id string, bytes int64) error {
 			return a.client.Room(ctx, cfg.BucketName, id, bytes)
