@@ -129,6 +129,10 @@ func Refused(status int, code, message string, cause error) *gateway.Error {
 		code = "PermanentRedirect"
 	}
 	// S3 has neither status: a server before it does not know the gateway.
+	if status == http.StatusRequestTimeout || code == string(gateway.RequestTimeout) {
+		// Of a client that stood still its own body tells. MinIO says so of its locks.
+		return Broken("%s: %s", code, cmp.Or(message, "it waited too long"))
+	}
 	advice, own := ownFault[code]
 	if status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired {
 		advice, own = "no S3 answers so: see S3_ENDPOINT_URL, and what is before it", true

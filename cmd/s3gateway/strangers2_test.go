@@ -40,7 +40,7 @@ func TestAProxyWithoutAMarkIsNotTheLocalUser(t *testing.T) {
 
 // A stranger's link key gets one answer, whether it names a caller or not.
 func TestALinkKeyShowsNoCaller(t *testing.T) {
-	w := newFiled(t, "callers:\n  - name: studio\n    access_keys: [{id: STUDIOKEY, secret: secret-of-the-studio-caller}]\n    grants: [{buckets: [BUCKET], actions: [read]}]\n")
+	w := newFiled(t, "callers:\n  - name: studio\n    access_keys: [{id: STUDIOKEY, secret: secret-of-the-studio-caller}]\n    grants: [{bucket: BUCKET, actions: [read]}]\n")
 	answers := map[string]string{}
 	for _, name := range []string{"studio", "gateway", "nobody", ""} {
 		id := "GWL" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(name))
