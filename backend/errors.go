@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -199,7 +200,11 @@ func FromSDK(err error) error {
 	code, message := codeByStatus(answer.Response.Response), ""
 	// The SDK names an answer without a document after its status line, or
 	// UnknownError; codeByStatus knows better.
-	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" && api.ErrorCode() != "NotFound" {
+	named := errors.As(err, &api) && api.ErrorCode() != "UnknownError" && api.ErrorCode() != "NotFound"
+	if named && noAnswer(answer.Response.Response) && strings.EqualFold(api.ErrorCode(), strings.ReplaceAll(http.StatusText(answer.HTTPStatusCode()), " ", "")) {
+		named = false // the SDK's word for the bare status
+	}
+	if named {
 		code, message = api.ErrorCode(), api.ErrorMessage()
 	} else if noAnswer(answer.Response.Response) {
 		return unreachable(err)

@@ -278,6 +278,9 @@ func TestAnAnswerThatIsNoneIsTheStoresFault(t *testing.T) {
 			if name == "the beginning of an answer" && (what == "API delete" || what == "API metadata" || what == "API upload" || what == "API tus create") {
 				continue // 200 to a HEAD, PUT or DELETE is an answer without a body
 			}
+			if what == "API metadata" && strings.HasPrefix(name, "a 400") {
+				continue // S3's refusals of a HEAD have no document either
+			}
 			blamesTheStore(t, what+" with "+name, a)
 		}
 	}
