@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -134,6 +136,9 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 	if judgedHere(r) && resp.StatusCode < 300 && noneMatch(r, resp.Header.Get("Etag")) {
 		resp.StatusCode = http.StatusNotModified
 	}
+	if err := readSmall(r, resp); err != nil {
+		return err // while it can still be told
+	}
 	h := w.Header()
 	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusNotModified {
 		if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
@@ -167,6 +172,26 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, id, mode string, re
 	if _, err := relay.Copy(w, resp.Body); err != nil {
 		return fmt.Errorf("a download of %s was cut off: %w", id, err)
 	}
+	return nil
+}
+
+// smallFile is the size up to which a file is read before its header goes out, so
+// that a fault of the storage is a refusal and not a cut.
+const smallFile = 32 << 10
+
+// readSmall reads the body of a small answer.
+func readSmall(r *http.Request, resp *http.Response) error {
+	if r.Method == http.MethodHead || resp.StatusCode >= 300 || resp.ContentLength <= 0 || resp.ContentLength > smallFile {
+		return nil
+	}
+	all := make([]byte, resp.ContentLength)
+	if _, err := io.ReadFull(resp.Body, all); err != nil {
+		return backend.Fault(r.Context(), err)
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{bytes.NewReader(all), resp.Body}
 	return nil
 }
 

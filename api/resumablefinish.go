@@ -31,7 +31,12 @@ func (d *door) finishPending(r *http.Request, u *upload, tail io.Reader) error {
 	if d.Now().Before(u.state.Expires.Add(claimTime - uploadLife)) {
 		return lockedOut()
 	}
-	return d.receive(r, u, &chunk{body: http.NoBody}, tail)
+	err := d.receive(r, u, &chunk{body: http.NoBody}, tail)
+	if err == nil && u.state.Done {
+		// Also where the request only asked how far the upload is.
+		d.changed(r, u.state.Key)
+	}
+	return err
 }
 
 // finish makes the file of a whole upload: it has been judged, its checksums

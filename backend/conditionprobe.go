@@ -77,10 +77,14 @@ func (c *Client) putProbe(ctx context.Context, bucket, key, condition, value str
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
-	case http.StatusOK, http.StatusPreconditionFailed, http.StatusNotImplemented, http.StatusBadRequest:
+	case http.StatusOK, http.StatusPreconditionFailed:
 		return resp.StatusCode, resp.Header.Get("X-Amz-Version-Id"), nil
 	}
-	return 0, "", ReadError(resp)
+	e := ReadError(resp)
+	if e.Status == http.StatusNotImplemented || e.Status == http.StatusBadRequest {
+		return e.Status, "", nil
+	}
+	return 0, "", e
 }
 
 // removeProbe deletes what a probe wrote; what it leaves, a sweep removes.

@@ -86,6 +86,7 @@ func refusals() []refusal {
 		return "<?xml version=\"1.0\"?>\n<Error><Code>" + code + "</Code><Message>the message</Message><AWSAccessKeyId>" + testKey + "</AWSAccessKeyId><Condition>If-Match</Condition></Error>"
 	}
 	own := gateway.Error{Code: gateway.ServiceUnavailable, Message: MessageAccessDenied, RetryAfter: retryAfter}
+	fault := gateway.Error{Code: gateway.ServiceUnavailable, Message: "The storage backend is not reachable. Please try again.", RetryAfter: retryAfter}
 	return []refusal{
 		{"a document", 404, nil, doc("NoSuchKey"), gateway.Error{Code: "NoSuchKey", Message: "the message", Status: 404}},
 		{"a code that only the backend knows", 507, nil, doc("XMinioStorageFull"), gateway.Error{Code: "XMinioStorageFull", Message: "the message", Status: 507}},
@@ -95,7 +96,9 @@ func refusals() []refusal {
 		{"HEAD with a code", 409, map[string]string{"X-Amz-Error-Code": "BucketNotEmpty"}, "", gateway.Error{Code: "BucketNotEmpty", Status: 409}},
 		{"a precondition", 412, nil, "", gateway.Error{Code: gateway.PreconditionFailed, Status: 412}},
 		{"a range", 416, nil, "", gateway.Error{Code: gateway.InvalidRange, Status: 416}},
-		{"an HTML page of a proxy", 502, nil, "<html><body>bad gateway</body>", gateway.Error{Code: gateway.Internal, Status: 502}},
+		{"an HTML page of a proxy", 502, nil, "<html><body>bad gateway</body>", fault},
+		{"a server that could not read the request", 400, nil, "400 Bad Request", fault},
+		{"a server that waited for the request", 408, nil, "", fault},
 		{"away", 503, nil, "", gateway.Error{Code: gateway.ServiceUnavailable, Status: 503, RetryAfter: retryAfter}},
 		{"its own time to wait", 503, map[string]string{"Retry-After": "17"}, doc("SlowDown"), gateway.Error{Code: "SlowDown", Message: "the message", Status: 503, RetryAfter: 17 * time.Second}},
 		{"wrong keys", 403, nil, doc("InvalidAccessKeyId"), own},
@@ -134,7 +137,7 @@ func TestReadError(t *testing.T) {
 func TestReadErrorIsBounded(t *testing.T) {
 	endless := &counting{Reader: endlessReader{}}
 	e := ReadError(&http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(endless)})
-	if endless.n > maxErrorDocument || e.Code != gateway.InvalidRequest {
+	if endless.n > maxErrorDocument || e.Code != gateway.ServiceUnavailable {
 		t.Errorf("%d bytes read, %v", endless.n, e)
 	}
 }

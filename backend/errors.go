@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -93,7 +94,7 @@ func noAnswer(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestTimeout:
 		return true
-	case http.StatusNotImplemented:
+	case http.StatusNotImplemented, http.StatusServiceUnavailable:
 		return false
 	}
 	return resp.StatusCode >= http.StatusInternalServerError
@@ -129,6 +130,10 @@ func Refused(status int, code, message string, cause error) *gateway.Error {
 		code = "PermanentRedirect"
 	}
 	// S3 has neither status: a server before it does not know the gateway.
+	if status == http.StatusRequestTimeout || code == string(gateway.RequestTimeout) {
+		// Of a client that stood still its own body tells. MinIO says so of its locks.
+		return Broken("%s: %s", code, cmp.Or(message, "it waited too long"))
+	}
 	advice, own := ownFault[code]
 	if status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired {
 		advice, own = "no S3 answers so: see S3_ENDPOINT_URL, and what is before it", true
@@ -195,7 +200,11 @@ func FromSDK(err error) error {
 	code, message := codeByStatus(answer.Response.Response), ""
 	// The SDK names an answer without a document after its status line, or
 	// UnknownError; codeByStatus knows better.
-	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" && api.ErrorCode() != "NotFound" {
+	named := errors.As(err, &api) && api.ErrorCode() != "UnknownError" && api.ErrorCode() != "NotFound"
+	if named && noAnswer(answer.Response.Response) && strings.EqualFold(api.ErrorCode(), strings.ReplaceAll(http.StatusText(answer.HTTPStatusCode()), " ", "")) {
+		named = false // the SDK's word for the bare status
+	}
+	if named {
 		code, message = api.ErrorCode(), api.ErrorMessage()
 	} else if noAnswer(answer.Response.Response) {
 		return unreachable(err)

@@ -247,15 +247,23 @@ func (c *Callers) ByAPIKey(key string) (gateway.Caller, bool) {
 func (c *Callers) HasAPIKeys() bool { return c != nil && len(c.apiKeys) > 0 }
 
 // LinkCredential gives the key pair that signs the links of a caller. Nothing
-// of it is stored: the access key is the caller's name, the secret is derived
-// from the master, and a caller that is no longer there has none. Both are ""
+// of it is stored: the access key is the caller's name with a tag that proves it,
+// the secret is derived from the master, and a caller that is no longer there has none. Both are ""
 // when there is no master or no such caller.
 func (c *Callers) LinkCredential(caller gateway.Caller) (accessKeyID, secret string) {
 	if c == nil || c.master == "" || !c.exists(caller.Name) {
 		return "", ""
 	}
-	return linkPrefix + linkEncoding.EncodeToString([]byte(caller.Name)), c.linkSecret(caller.Name)
+	return linkPrefix + linkEncoding.EncodeToString(append(c.linkTag(caller.Name), caller.Name...)), c.linkSecret(caller.Name)
 }
+
+// linkTag proves that an access key was made here: without it, the answer to a
+// wrong signature would tell a stranger which callers exist.
+func (c *Callers) linkTag(name string) []byte {
+	return DeriveKey(c.master, "link id "+name, linkTagSize)
+}
+
+const linkTagSize = 10
 
 // linkEncoding has letters and digits only, so that a link can be pasted.
 var linkEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -267,11 +275,15 @@ func (c *Callers) linkCaller(accessKeyID string) (string, bool) {
 	if !ok || c.master == "" {
 		return "", false
 	}
-	name, err := linkEncoding.DecodeString(encoded)
-	if err != nil || linkEncoding.EncodeToString(name) != encoded || !c.exists(string(name)) {
+	raw, err := linkEncoding.DecodeString(encoded)
+	if err != nil || len(raw) < linkTagSize || linkEncoding.EncodeToString(raw) != encoded {
 		return "", false
 	}
-	return string(name), true
+	name := string(raw[linkTagSize:])
+	if !hmac.Equal(raw[:linkTagSize], c.linkTag(name)) || !c.exists(name) {
+		return "", false
+	}
+	return name, true
 }
 
 func (c *Callers) linkSecret(name string) string {

@@ -24,6 +24,9 @@ func (a *RESTAuth) localCaller(r *http.Request) (gateway.Caller, error) {
 		{!forwarded(r.Header), "it came through a proxy"},
 		{sameSite(r.Header), "a page of another site made it"},
 		{a.ownOrigin(r), "its Origin is another one"},
+		// What nginx sends by default has no mark of a proxy but this.
+		{r.ProtoAtLeast(1, 1), "it is of HTTP/1.0, as proxies speak it"},
+		{a.ownUser(r), "its connection is not of the user that the gateway runs as"},
 	} {
 		if !clause.holds {
 			return gateway.Caller{}, unauthenticated(
@@ -31,6 +34,13 @@ func (a *RESTAuth) localCaller(r *http.Request) (gateway.Caller, error) {
 		}
 	}
 	return gateway.Caller{Name: LocalUser}, nil
+}
+
+// ownUser asks who connected, which costs a look into the kernel's tables, only
+// when all else is as the local user has it.
+func (a *RESTAuth) ownUser(r *http.Request) bool {
+	other := a.OwnUser == nil || !localPeer(r) || !a.localHost(r.Host) || forwarded(r.Header) || !sameSite(r.Header) || !a.ownOrigin(r)
+	return other || a.OwnUser(r)
 }
 
 // localPeer goes by the connection, not by a header. That a listener is a unix

@@ -31,6 +31,10 @@ type RESTAuth struct {
 	// each as a browser sends it. A * in it lets no foreign page act as the
 	// local user.
 	CORSOrigins []string
+	// OwnUser reports whether the connection of a request belongs to the user
+	// that the gateway runs as. Nil: that cannot be told, and every local one
+	// counts.
+	OwnUser func(*http.Request) bool `json:"-"`
 }
 
 // Caller gives the caller of a request to the REST door. With API keys or an

@@ -207,6 +207,16 @@ func (p *Passage) leave() {
 	p.leaves = nil
 }
 
+// Incoming slows bytes that the gateway itself brings for a request, such as those
+// of a copy between two backends, to the limits of what the client sends. A nil
+// Passage returns the body as it is.
+func (p *Passage) Incoming(body io.ReadCloser) io.ReadCloser {
+	if p == nil {
+		return body
+	}
+	return &slowBody{ReadCloser: body, p: p}
+}
+
 // slowBody is a request's body that comes no faster than its limits.
 type slowBody struct {
 	io.ReadCloser

@@ -175,9 +175,9 @@ func TestABatchThatTheBackendRefusesWhole(t *testing.T) {
 	r.backend.says("<Error><Code>SlowDown</Code><Message>m</Message></Error>") // under a 200
 	r.refused(r.do(deletes(deleteBody("a"), nil)), 503, "SlowDown", "")
 	r.backend.says("<DeleteResult><Deleted>") // cut off
-	r.refused(r.do(deletes(deleteBody("a"), nil)), 500, "InternalError", "")
+	r.refused(r.do(deletes(deleteBody("a"), nil)), 503, "ServiceUnavailable", "")
 	r.backend.answers(func(w http.ResponseWriter, _ *http.Request, _ seen) {
 		_, _ = io.WriteString(w, "<DeleteResult>"+strings.Repeat(" ", maxAnswer))
 	})
-	r.refused(r.do(deletes(deleteBody("a"), nil)), 500, "InternalError", "")
+	r.refused(r.do(deletes(deleteBody("a"), nil)), 503, "ServiceUnavailable", "")
 }

@@ -69,6 +69,7 @@ func (d *Door) copyAcross(x *exchange, s source, part int) error {
 	if part == 0 {
 		u.ContentType = x.out.Get("Content-Type")
 	}
+	resp.Body = policy.PassageFrom(x.r.Context()).Incoming(resp.Body)
 	admitted, _, err := d.limits(x).Admit(u, resp.Body)
 	if err != nil {
 		return err

@@ -243,6 +243,13 @@ func (d *Door) locate(x *exchange) (err error) {
 		return nil
 	}
 	if x.at, err = d.Buckets.Locate(x.addr.Bucket, x.op.Name == "CreateBucket"); err != nil {
+		if x.caller.Anonymous() {
+			// As for a bucket that exists: a stranger cannot tell which do.
+			if refused := d.authorise(x); refused != nil {
+				return refused
+			}
+			return gateway.Errorf(gateway.AccessDenied, policy.MessageUnsigned)
+		}
 		return err
 	}
 	if x.op.Name == "CreateBucket" {

@@ -146,7 +146,7 @@ func TestAnEndlessPartListEnds(t *testing.T) {
 		n++
 		fmt.Fprintf(w, "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker></ListPartsResult>", n)
 	})
-	r.refused(r.do(complete(completeBody(1))), 500, "InternalError", "")
+	r.refused(r.do(complete(completeBody(1))), 503, "ServiceUnavailable", "")
 	if n > maxPages {
 		t.Errorf("%d pages were read", n)
 	}
@@ -246,7 +246,7 @@ func TestASourceThatCannotBeJudgedIsNotCopied(t *testing.T) {
 			_, _ = io.WriteString(w, png)
 		}
 	})
-	r.refused(r.do(call{method: "PUT", path: "/bucket/new", header: map[string]string{"X-Amz-Copy-Source": "/bucket/old"}}), 500, "InternalError", "")
+	r.refused(r.do(call{method: "PUT", path: "/bucket/new", header: map[string]string{"X-Amz-Copy-Source": "/bucket/old"}}), 503, "ServiceUnavailable", "")
 	if got := r.methods(); got != "HEAD" {
 		t.Errorf("the backend got %q", got)
 	}

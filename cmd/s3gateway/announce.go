@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/codeguardians/s3gateway/config"
+	"github.com/codeguardians/s3gateway/internal/listen"
 	"github.com/codeguardians/s3gateway/policy"
 )
 
@@ -26,6 +27,9 @@ func announce(stderr io.Writer, log zerolog.Logger, cfg *config.Config, a *app, 
 	}
 	log.Info().Str("policy", policyLine(cfg)).Msg("policy in force")
 	warnOpen(log, cfg, listeners)
+	if cfg.UploadAuth == policy.AuthAuto && !listen.KnowsPeers {
+		log.Info().Msg("this system does not say who connects: without API_KEYS any local program counts as the user, a reverse proxy that leaves no mark too")
+	}
 	switch {
 	case a.keys.accessKeyID == "":
 		log.Warn().Msg("the S3 door refuses everyone: set GATEWAY_ACCESS_KEY_ID and GATEWAY_SECRET_ACCESS_KEY to the key pair that its clients shall use")

@@ -175,8 +175,10 @@ func TestAFaultBehindTheGatewayInAnUploadIsItsOwn(t *testing.T) {
 						t.Errorf("stored: %s", key)
 					}
 				}
-				if strings.Contains(w.log.String(), `"status":4`) {
-					t.Error("a client was blamed in the log")
+				for line := range strings.Lines(w.log.String()) {
+					if strings.Contains(line, `"message":"request"`) && strings.Contains(line, `"status":4`) {
+						t.Errorf("a client was blamed in the log: %s", line)
+					}
 				}
 			})
 		}
@@ -272,6 +274,9 @@ func TestAnAnswerThatIsNoneIsTheStoresFault(t *testing.T) {
 			wire.set(func() { wire.answer = "" })
 			if name == "the beginning of an answer" && (what == "API delete" || what == "API metadata" || what == "API upload" || what == "API tus create") {
 				continue // 200 to a HEAD, PUT or DELETE is an answer without a body
+			}
+			if what == "API metadata" && strings.HasPrefix(name, "a 400") {
+				continue // S3's refusals of a HEAD have no document either
 			}
 			blamesTheStore(t, what+" with "+name, a)
 		}

@@ -236,7 +236,7 @@ func TestAByteThatChangesOnTheWayFromTheStoreCutsTheAnswer(t *testing.T) {
 				var got []byte
 				got, err = io.ReadAll(resp.Body)
 				resp.Body.Close()
-				if err == nil && !bytes.Equal(got, body) { // of one that had not begun, the transport tries again
+				if err == nil && resp.StatusCode == http.StatusOK && !bytes.Equal(got, body) { // a small one is a 503
 					t.Errorf("%s, %d bytes: a whole answer of %d bytes, status %d", name, size, len(got), resp.StatusCode)
 				}
 				if h := resp.Header; name != "upload API" && (h.Get("X-Amz-Checksum-Crc64nvme") != "" || h.Get("X-Amz-Checksum-Type") != "") {

@@ -173,6 +173,8 @@ func newServer(h http.Handler, secure *tls.Config, log zerolog.Logger) *webServe
 		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connectionBuffer},
 		ErrorLog: stdLogger(quiet),
 
+		ConnContext: listen.WithConn,
+
 		DisableGeneralOptionsHandler: true, // OPTIONS * is a request as any other
 	}
 	listen.AnswerUnreadable(server, answerUnreadable(log, time.Now))

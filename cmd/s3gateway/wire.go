@@ -128,7 +128,7 @@ func (a *app) assemble(ctx context.Context, cfg *config.Config, log zerolog.Logg
 		a.counted.watchStore(&a.scrub)
 	}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
-	a.admin = adminHandler(a.monitor, a.degraded, a.counted.handler())
+	a.admin = ownHosts(cfg.AdminAddr, adminHandler(a.monitor, a.degraded, a.counted.handler()))
 	return a.use(cfg)
 }
 
@@ -229,7 +229,7 @@ func (a *app) restDoor(p parts) http.Handler {
 		Policy: p.rules, Callers: p.callers,
 		Auth: &policy.RESTAuth{
 			Mode: cfg.UploadAuth, Callers: p.callers, PublicHost: hostOf(cfg.PublicURL), CORSOrigins: cfg.CORSAllowedOrigins,
-			Tokens: p.tokens,
+			Tokens: p.tokens, OwnUser: listen.OwnUser,
 		},
 		Room: func(ctx context.Context, id string, bytes int64) error {
 			return a.client.Room(ctx, cfg.BucketName, id, bytes)

@@ -85,6 +85,9 @@ func (l *watchedListener) Accept() (net.Conn, error) {
 	return watch(c), nil
 }
 
+// NetConn returns the connection that is watched.
+func (c *watched) NetConn() net.Conn { return c.Conn }
+
 // watch leaves a connection with HTTP/2 as it is: net/http knows it by its type.
 func watch(c net.Conn) net.Conn {
 	secure, ok := c.(*tls.Conn)
