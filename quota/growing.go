@@ -192,6 +192,9 @@ func (k *Keeper) pool(name string) *fairshare.Pool {
 	return p
 }
 
+// Held returns how many bytes requests of this process have reserved of a quota.
+func (k *Keeper) Held(name string) int64 { return k.pool(name).Held() }
+
 // roomBeside reports whether a growth fits beside what is stored, so that only
 // reservations are in its way.
 func (k *Keeper) roomBeside(ctx context.Context, q *Quota, growth Usage) bool {
