@@ -155,7 +155,7 @@ On purpose, because the gateway answers for what it signs anew:
 | an upload ID with a segment ` + "`..`" + ` or ` + "`.`" + `, as it stands or in base64 | 404 NoSuchUpload | MinIO follows it as a path, to any object of any bucket |
 | a marker or continuation token with a ` + "`[minio_cache:`" + ` that MinIO did not write | 400 InvalidArgument | MinIO writes to the path that it names, in any bucket |
 | x-minio-* headers | 403 AccessDenied | they reach past grants on keys, as x-minio-extract does |
-| a query parameter twice; partNumber, uploadId, versionId or id without a value; a list-type other than 2; an empty VersionId in DeleteObjects | 400 | backends differ on what that names: MinIO deletes the current object under ` + "`?versionId=`" + ` |
+| a query parameter twice; partNumber, uploadId, versionId or id without a value; an empty VersionId in DeleteObjects | 400 | backends differ on what that names: MinIO deletes the current object under ` + "`?versionId=`" + ` |
 | a condition on an operation that has none | 501 NotImplemented | MinIO passes over it |
 | a control character in the value of a parameter that names an operation, such as uploadId or tagging | 400 InvalidArgument | MinIO's router overlooks it: DELETE of ` + "`?tagging`" + ` deletes the object |
 | a copy source that is a URL, has a parameter beside versionId or one without a value | 400 | as on AWS |

@@ -89,15 +89,11 @@ func (t *Table) Find(level Level, method string, query []signer.Param, header ht
 // one: a part here must not be a whole object there, nor a version everything.
 var needsValue = []string{"uploadId", "partNumber", "versionId", "id"}
 
-// checkTellingValue refuses a value by which the gateway and a store could take
-// the request for different ones. MinIO answers any other list-type than 2 with
-// the first version of a listing.
+// checkTellingValue refuses an empty value by which the gateway and a store could
+// take the request for different ones.
 func checkTellingValue(p signer.Param) error {
-	switch {
-	case p.Value == "" && slices.Contains(needsValue, p.Key):
+	if p.Value == "" && slices.Contains(needsValue, p.Key) {
 		return badArgument(p, "The query parameter %s needs a value.")
-	case p.Key == "list-type" && p.Value != "2":
-		return badArgument(p, "The value of the query parameter %s must be 2.")
 	}
 	return nil
 }

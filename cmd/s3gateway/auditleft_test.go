@@ -137,7 +137,7 @@ func TestTheAuditLogOfChangesWithoutAnAnswer(t *testing.T) {
 	}
 	t.Run("an answer of 500", func(t *testing.T) {
 		store.fate.Store(http.StatusInternalServerError)
-		w.expectAudit("a deletion", s3("DELETE", "/in/new.png", ""), 500, "unknown s3 partner DeleteObject delete in/new.png")
+		w.expectAudit("a deletion", s3("DELETE", "/in/new.png", ""), 503, "unknown s3 partner DeleteObject delete in/new.png")
 	})
 	t.Run("a body that is cut", func(t *testing.T) {
 		store.fate.Store(0)

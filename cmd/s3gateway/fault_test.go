@@ -145,8 +145,8 @@ func TestAFaultBehindTheGatewayInAnUploadIsItsOwn(t *testing.T) {
 					settings = secure(t)
 				}
 				w, wire := newFaulty(t, settings...)
-				body := marked(8 << 20)
-				copy(body[4<<20:], marker)
+				body := marked(24 << 20) // more than the buffers of a connection
+				copy(body[1<<20:], marker)
 				copy(body[4500:], make([]byte, len(marker)))
 				part := do(t, newRequest(t, "POST", w.rest("resumable"), nil, "Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(len(body)), "Upload-Metadata", "filename YS5wbmc="))
 				requests := map[string]func() *http.Request{
@@ -268,13 +268,13 @@ func TestAnAnswerThatIsNoneIsTheStoresFault(t *testing.T) {
 		"half a document":            "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4000\r\n\r\n<Error><Code>Int",
 	} {
 		for what, request := range requests {
+			if name == "the beginning of an answer" && (what == "API delete" || what == "API metadata" || what == "API upload" || what == "API tus create") {
+				continue // 200 to a HEAD, PUT or DELETE is an answer without a body
+			}
 			r := request()
 			wire.set(func() { wire.answer = reply })
 			a := do(t, r)
 			wire.set(func() { wire.answer = "" })
-			if name == "the beginning of an answer" && (what == "API delete" || what == "API metadata" || what == "API upload" || what == "API tus create") {
-				continue // 200 to a HEAD, PUT or DELETE is an answer without a body
-			}
 			if what == "API metadata" && strings.HasPrefix(name, "a 400") {
 				continue // S3's refusals of a HEAD have no document either
 			}
