@@ -87,14 +87,9 @@ func (s *Store) writeRecordWith(ctx context.Context, key string, old *RecordStat
 	return s.putRecordWith(ctx, key, old, with, pieces...)
 }
 
-// putRecord replaces old, or makes a new record when old is nil. The error is
+// putRecordWith sends these headers too. It replaces old, or makes a new record when old is nil. The error is
 // errRecordChanged when another request was first. Of a bucket with versions the
 // replaced one is deleted: what a record held is not to be kept.
-func (s *Store) putRecord(ctx context.Context, key string, old *RecordState, pieces ...[]byte) (RecordState, error) {
-	return s.putRecordWith(ctx, key, old, nil, pieces...)
-}
-
-// putRecordWith is putRecord with headers.
 func (s *Store) putRecordWith(ctx context.Context, key string, old *RecordState, with http.Header, pieces ...[]byte) (RecordState, error) {
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
 	maps.Copy(header, with)

@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +31,7 @@ func TestAConnectionOfThisProcessIsOfItsUser(t *testing.T) {
 		server.Listener.Close()
 		server.Listener, server.Config.ConnContext = Watched(l), WithConn
 		server.Start()
-		client := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) {
+		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return net.Dial(l.Addr().Network(), l.Addr().String())
 		}}}
 		resp, err := client.Get("http://localhost/")
