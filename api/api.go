@@ -189,11 +189,21 @@ func (d *door) ready(next handlerFunc) handlerFunc {
 // may asks the policy about a key, notes it in the record and counts the request
 // for the rates of the bucket.
 func (d *door) may(r *http.Request, a gateway.Action, key string) error {
+	return d.ask(r, a, key, policy.OneKey)
+}
+
+// mayAny refuses where the caller could be granted the action on no key at all.
+// Each key is still to be asked for.
+func (d *door) mayAny(r *http.Request, a gateway.Action) error {
+	return d.ask(r, a, "", policy.SomeKey)
+}
+
+func (d *door) ask(r *http.Request, a gateway.Action, key string, keys policy.Keys) error {
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Action, f.Bucket, f.Key = a, d.Bucket, key })
 	facts := gateway.RecordFrom(r.Context()).Snapshot()
 	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
 	err := d.Policy.Judge(r.Context(), policy.Request{
-		Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Address: address, Now: facts.Start,
+		Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Keys: keys, Address: address, Now: facts.Start,
 	})
 	if err != nil {
 		return err
