@@ -192,7 +192,7 @@ func (d *Door) stream(x *exchange, resp *http.Response) error {
 }
 
 // firstBuffers hold the beginnings of answers.
-var firstBuffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
+var firstBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
 // readFirst reads what an answer begins with: all of a small one.
 func readFirst(resp *http.Response, buf []byte) (n int, err error) {
