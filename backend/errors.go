@@ -86,13 +86,17 @@ func ReadError(resp *http.Response) *gateway.Error {
 
 // noAnswer reports a refusal without a document, of a status that S3 never has so:
 // a server could not read the request, which the gateway wrote, or a proxy
-// answered in the backend's place. HEAD has no document.
+// answered in the backend's place. S3's refusals of a HEAD have no document
+// either, but they have a request ID.
 func noAnswer(resp *http.Response) bool {
-	if resp.Request != nil && resp.Request.Method == http.MethodHead || namedCode(resp.Header) != "" {
+	if namedCode(resp.Header) != "" {
 		return false
 	}
+	head := resp.Request != nil && resp.Request.Method == http.MethodHead
 	switch resp.StatusCode {
-	case http.StatusBadRequest, http.StatusRequestTimeout:
+	case http.StatusBadRequest:
+		return !head || resp.Header.Get("X-Amz-Request-Id") == ""
+	case http.StatusRequestTimeout:
 		return true
 	case http.StatusNotImplemented, http.StatusServiceUnavailable:
 		return false

@@ -159,7 +159,7 @@ func TestHeadBucketTellsWhatIsWrong(t *testing.T) {
 		{404, gateway.NoSuchBucket, MessageNotEnabled},
 		{403, gateway.AccessDenied, MessageAccessDenied},
 		{301, gateway.ServiceUnavailable, MessageAccessDenied},
-		{500, gateway.Internal, MessageNotEnabled},
+		{500, gateway.ServiceUnavailable, MessageNotEnabled},
 	} {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tc.status) })
 		err := c.HeadBucket(t.Context(), "bucket")

@@ -217,6 +217,7 @@ func (d *Door) resolve(x *exchange) (pinned bool, err error) {
 	}
 	set, condition := precondition.Read(x.out, ""), x.ifRange()
 	precondition.Remove(x.out, "")
+	x.out.Del("If-Range")
 	if !now.Exists || now.ETag == "" {
 		x.out.Set("If-Match", noETag)
 		return true, nil

@@ -14,7 +14,7 @@ import (
 var forwarded = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language",
 	"Content-Md5", "Content-Type", "Expires", "If-Match", "If-Modified-Since",
-	"If-None-Match", "If-Unmodified-Since", "Range",
+	"If-None-Match", "If-Range", "If-Unmodified-Since", "Range",
 }
 
 // listHeaders may come in several lines, which mean the same as one line with

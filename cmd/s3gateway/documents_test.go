@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -65,6 +66,22 @@ func (w *world) document(method, target string, doc []byte) answer {
 	return do(w.t, w.documentRequest(method, target, doc, aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret}))
 }
 
+// directly sends a document to the store in the process and reads the answer.
+func (w *world) directly(method, target string, doc []byte) {
+	r := newRequest(w.t, method, w.store.Endpoint.String()+"/"+w.bucket+target, bytes.NewReader(doc))
+	sum := md5.Sum(doc)
+	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+	resp, err := w.store.Transport.RoundTrip(r)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		w.t.Errorf("the store itself: %d, %v", resp.StatusCode, err)
+	}
+}
+
 // wrap is a document of one root around n times the same text.
 func wrap(root, entry string, n int) []byte {
 	return []byte("<" + root + ">" + strings.Repeat(entry, n) + "</" + root + ">")
@@ -108,6 +125,18 @@ func TestADocumentCostsAFewTimesItsSize(t *testing.T) {
 				if strings.HasSuffix(c.target, "tagging") {
 					method = http.MethodPut
 				}
+				// What the store takes for the document is not the gateway's, and is in
+				// this process when the store is.
+				store := int64(0)
+				if c.code == "" && w.store.Transport != nil {
+					store = heapPeak(func() {
+						var all sync.WaitGroup
+						for range at {
+							all.Go(func() { w.directly(method, c.target, c.doc) })
+						}
+						all.Wait()
+					})
+				}
 				began := time.Now()
 				peak := heapPeak(func() {
 					var all sync.WaitGroup
@@ -122,11 +151,11 @@ func TestADocumentCostsAFewTimesItsSize(t *testing.T) {
 					}
 					all.Wait()
 				})
-				// The client's signing and the backend's answer are in the process too.
+				// The client's signing is in the process too.
 				size := int64(len(c.doc))
-				t.Logf("%d at once: %d KiB, peak %d KiB, %v", at, size>>10, peak>>10, time.Since(began).Round(time.Millisecond))
-				if peak > int64(at)*(8*size+2<<20) {
-					t.Errorf("%d of them took %d bytes, %.1f times their size", at, peak, float64(peak)/float64(int64(at)*size))
+				t.Logf("%d at once: %d KiB, peak %d KiB (the store alone %d KiB), %v", at, size>>10, peak>>10, store>>10, time.Since(began).Round(time.Millisecond))
+				if peak-store > int64(at)*(8*size+2<<20) {
+					t.Errorf("%d of them took %d bytes, %.1f times their size", at, peak-store, float64(peak-store)/float64(int64(at)*size))
 				}
 			}
 		})

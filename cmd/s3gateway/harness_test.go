@@ -124,11 +124,7 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 	}
 	log := zerolog.New(w.log).Level(zerolog.DebugLevel)
 	stall, _ := time.ParseDuration(os.Getenv("S3GATEWAY_TEST_STALL")) // of a test of stalls
-	a := &app{patience: redisPatience, stall: stall, client: backend.New(backend.Endpoint{
-		Stall: stall, Name: store.Name, URL: store.Endpoint, Transport: store.Transport, Region: store.Region, PathStyle: true,
-		Trailers: true, SignedChunks: true,
-		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
-	}, log, time.Now)}
+	a := &app{patience: redisPatience, stall: stall, client: backend.New(endpointOf(store, stall), log, time.Now)}
 	a.monitor = &backend.Monitor{Log: log, Now: time.Now, Probe: func(ctx context.Context) error {
 		return a.client.HeadBucket(ctx, w.bucket)
 	}}
@@ -159,6 +155,19 @@ func newWorldOn(t *testing.T, store *testbed.Store, bucket string, settings ...s
 		}
 	})
 	return w
+}
+
+// endpointOf returns what the command would make of a store.
+func endpointOf(store *testbed.Store, stall time.Duration) backend.Endpoint {
+	e := backend.Endpoint{
+		Name: store.Name, URL: store.Endpoint, Region: store.Region, PathStyle: true, Trailers: true, SignedChunks: true,
+		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKeyID, store.SecretAccessKey, ""),
+	}
+	if store.Transport != nil {
+		e = storeEndpoint(store.Transport)
+	}
+	e.Stall = stall
+	return e
 }
 
 // serve listens as the command would.

@@ -13,7 +13,7 @@ import (
 func (w *world) scrape() string {
 	w.t.Helper()
 	got := httptest.NewRecorder()
-	w.app.admin.ServeHTTP(got, httptest.NewRequest("GET", "/metrics", nil))
+	w.app.admin.ServeHTTP(got, httptest.NewRequest("GET", "http://localhost/metrics", nil))
 	if got.Code != 200 {
 		w.t.Fatalf("/metrics: %d", got.Code)
 	}

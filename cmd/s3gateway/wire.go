@@ -302,11 +302,16 @@ func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Log
 		}
 		return e, fmt.Errorf("DATA_DIR=%q: %w", cfg.DataDir, err)
 	}
+	return storeEndpoint(wire.New(a.store, wire.Options{Log: log, Now: now})), nil
+}
+
+// storeEndpoint returns the endpoint of an embedded store.
+func storeEndpoint(store http.RoundTripper) backend.Endpoint {
 	return backend.Endpoint{
-		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: wire.New(a.store, wire.Options{Log: log, Now: now}),
+		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: store,
 		Region: localstore.Region, PathStyle: true, Trailers: true, ConditionalWrites: true, ConditionalCopies: true, ConditionalDeletes: true,
 		IfRange: true, SparesReserved: true, Credentials: aws.AnonymousCredentials{},
-	}, nil
+	}
 }
 
 // realEndpoint is the S3 of the S3_* settings.

@@ -55,7 +55,11 @@ func AnswerUnreadable(server *http.Server, answer func(Unreadable) []byte) {
 		}
 		next.ServeHTTP(w, r)
 	})
+	further := server.ConnContext
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if further != nil {
+			ctx = further(ctx, c)
+		}
 		if c, ok := c.(*watched); ok {
 			c.answer = answer
 			return context.WithValue(ctx, watchedKey{}, c)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/codeguardians/s3gateway/internal/localstore"
+	"github.com/codeguardians/s3gateway/internal/precondition"
 )
 
 // readRange returns the part of the version that a Range header asks for, nil for
@@ -42,13 +43,7 @@ func (x *exchange) readRange(v localstore.Version) (*localstore.Range, error) {
 // 13.1.5).
 func (x *exchange) ifRange(v localstore.Version) bool {
 	value := x.header.Get("If-Range")
-	if value == "" {
-		return true
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return seconds(v.Modified).Equal(at)
-	}
-	return anyTag([]string{value}, v.ETag, true)
+	return value == "" || precondition.RangeHolds(value, precondition.State{Exists: true, ETag: quoted(v.ETag), Modified: seconds(v.Modified)}, x.now())
 }
 
 // parseRange reads "bytes=first-last". last is -1 where it is open; first is -1
