@@ -177,7 +177,10 @@ func (d *Door) stream(x *exchange, resp *http.Response) error {
 		return clientGone(x.r.Context(), err)
 	}
 	x.w.WriteHeader(resp.StatusCode)
-	_, failed := x.w.Write((*buf)[:n])
+	var failed error
+	if n > 0 { // over HTTP/2 not even nothing may be written behind a 204
+		_, failed = x.w.Write((*buf)[:n])
+	}
 	firstBuffers.Put(buf)
 	if failed != nil {
 		return broken(x, failed)
