@@ -43,15 +43,13 @@ func MinIONames() Names {
 	return Names{Version: uuidVersion, Upload: minioUpload, Keys: KeysCleaned}
 }
 
-// LocalNames returns the names of the store in the process: 32 hex digits in
-// lower case for a version, and every key as it is.
+// LocalNames returns the names of the store in the process. It knows one spelling
+// of each.
 func LocalNames() Names {
-	return Names{Version: hexVersion, Keys: KeysExact}
+	return Names{Version: exact, Keys: KeysExact}
 }
 
-func hexVersion(id string) (string, bool) {
-	return id, id == nullVersion || len(id) == 32 && strings.Trim(id, "0123456789abcdef") == ""
-}
+func exact(id string) (string, bool) { return id, true }
 
 // nullVersion is the id of what was stored while versioning was off.
 const nullVersion = "null"
@@ -123,7 +121,7 @@ func (c *Client) names() Names {
 		n.Version = anyVersion
 	}
 	if n.Upload == nil {
-		n.Upload = func(id string) (string, bool) { return id, true }
+		n.Upload = exact
 	}
 	return n
 }

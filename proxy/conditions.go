@@ -226,8 +226,7 @@ func (d *Door) resolve(x *exchange) (pinned bool, err error) {
 	case precondition.Failed:
 		return false, preconditionFailed("If-Match, If-Unmodified-Since")
 	case precondition.NotModified:
-		copyAnswer(x.w.Header(), now.Header)
-		x.w.Header().Del("Content-Length")
+		copyAnswer(x.w.Header(), only(now.Header, notModifiedHeaders))
 		return false, errNotModified
 	}
 	if condition != "" && !precondition.RangeHolds(condition, now.State, d.answeredAt(now.Header)) {
@@ -235,6 +234,21 @@ func (d *Door) resolve(x *exchange) (pinned bool, err error) {
 	}
 	x.out.Set("If-Match", now.ETag)
 	return true, nil
+}
+
+// notModifiedHeaders are what S3 says of an object that is not modified (RFC 9110
+// section 15.4.5).
+var notModifiedHeaders = []string{"Cache-Control", "Date", "Etag", "Expires", "Last-Modified", "Vary", "X-Amz-Bucket-Region", "X-Amz-Request-Id", "X-Amz-Version-Id"}
+
+// only returns the headers of these names.
+func only(h http.Header, names []string) http.Header {
+	out := http.Header{}
+	for _, name := range names {
+		if values, ok := h[name]; ok {
+			out[name] = values
+		}
+	}
+	return out
 }
 
 // answeredAt returns when the backend answered by its own clock, which its dates

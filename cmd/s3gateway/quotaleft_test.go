@@ -30,7 +30,7 @@ func TestQuotasCountWhatNobodyWasToldOf(t *testing.T) {
 	store.hangUp(t, remove)
 	counts(0, 0)
 	store.fate.Store(500)
-	if a := do(t, w.signedPut("b", make([]byte, 301))); a.status != 500 {
+	if a := do(t, w.signedPut("b", make([]byte, 301))); a.status != 503 {
 		t.Fatal(a.status)
 	}
 	counts(301, 1)

@@ -15,7 +15,7 @@ import (
 // newReplicas starts replicas over one bucket of the test store and one Redis.
 func newReplicas(t *testing.T, n int, settings ...string) ([]*world, *testbed.Redis) {
 	t.Helper()
-	redis, store := testbed.StartRedis(t), testbed.Open(t)
+	redis, store := testbed.StartRedis(t), testbed.Open(t).OnTCP(t) // no two processes share the store of one
 	bucket := store.Bucket(t)
 	var all []*world
 	for range n {
