@@ -265,11 +265,16 @@ callers:
 // root and a member that is there twice are refused on all of them.
 func TestOddDocumentsAreRefusedEverywhere(t *testing.T) {
 	w := newWorld(t, open...)
+	upload, err := w.s3().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &w.bucket, Key: aws.String("a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete := "/a?uploadId=" + *upload.UploadId
 	deep := func(root string) string {
 		return "<" + root + ">" + strings.Repeat("<x>", 40) + strings.Repeat("</x>", 40) + "</" + root + ">"
 	}
 	for _, c := range []struct{ method, target, root string }{
-		{"POST", "/a?uploadId=0123", "CompleteMultipartUpload"}, {"POST", "?delete", "Delete"}, {"PUT", "/a?tagging", "Tagging"},
+		{"POST", complete, "CompleteMultipartUpload"}, {"POST", "?delete", "Delete"}, {"PUT", "/a?tagging", "Tagging"},
 		{"PUT", "?tagging", "Tagging"}, {"PUT", "/a?retention", "Retention"}, {"PUT", "/a?legal-hold", "LegalHold"}, {"PUT", "/a?acl", "AccessControlPolicy"},
 		{"PUT", "?acl", "AccessControlPolicy"}, {"PUT", "?cors", "CORSConfiguration"}, {"PUT", "?lifecycle", "LifecycleConfiguration"},
 		{"PUT", "?versioning", "VersioningConfiguration"}, {"PUT", "?encryption", "ServerSideEncryptionConfiguration"},
@@ -293,8 +298,8 @@ func TestOddDocumentsAreRefusedEverywhere(t *testing.T) {
 		"key":         {"?delete", "<Delete><Object><Key>a</Key><Key>b</Key></Object></Delete>"},
 		"version":     {"?delete", "<Delete><Object><Key>a</Key><VersionId>null</VersionId><VersionId>x</VersionId></Object></Delete>"},
 		"quiet":       {"?delete", "<Delete><Quiet>true</Quiet><Quiet>false</Quiet><Object><Key>a</Key></Object></Delete>"},
-		"part number": {"/a?uploadId=0123", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><PartNumber>2</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"},
-		"etag":        {"/a?uploadId=0123", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>"},
+		"part number": {complete, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><PartNumber>2</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"},
+		"etag":        {complete, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>"},
 		"nested key":  {"?delete", "<Delete><Object><Key>a<b/></Key></Object></Delete>"},
 	} {
 		if a := w.document("POST", c.target, []byte(c.doc)); a.status != http.StatusBadRequest || !strings.Contains(string(a.body), "<Code>MalformedXML</Code>") {
@@ -308,6 +313,9 @@ func TestOddDocumentsAreRefusedEverywhere(t *testing.T) {
 		if a := w.document("PUT", "?policy", []byte(doc)); a.status != http.StatusBadRequest {
 			t.Errorf("bucket policy, %s: %d %.200s", name, a.status, a.body)
 		}
+	}
+	if _, err := w.s3().AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: &w.bucket, Key: aws.String("a"), UploadId: upload.UploadId}); err != nil {
+		t.Fatal(err)
 	}
 	w.unchanged()
 }
