@@ -48,7 +48,7 @@
 // the database is closed, read from the disk and proven to be writable before
 // anything else is written; until then writes are refused by ServiceUnavailable.
 // The last 64 MiB of the disk are closed to PUT, so that DELETE works on a full
-// one. Every row and every 64 KiB block of a blob has a checksum, which is compared
+// one. Every row and every 8 KiB block of a blob has a checksum, which is compared
 // before the bytes are used; damage is an InternalError, and shows in Err until
 // store check was run.
 //

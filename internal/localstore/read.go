@@ -247,26 +247,6 @@ func (r *objectReader) Read(p []byte) (int, error) {
 	}
 }
 
-// WriteTo writes all that is left.
-func (r *objectReader) WriteTo(w io.Writer) (total int64, err error) {
-	for {
-		if err := r.next(); err != nil {
-			if err == io.EOF {
-				err = nil
-			}
-			return total, err
-		}
-		n, err := io.Copy(w, r.open)
-		total += n
-		if err == nil {
-			err = r.advance()
-		}
-		if err != nil {
-			return total, r.object.store.readError(err)
-		}
-	}
-}
-
 // readError translates damage, and leaves the errors of a writer as they are.
 func (s *Store) readError(err error) error {
 	if damage := (*blob.DamageError)(nil); errors.As(err, &damage) {

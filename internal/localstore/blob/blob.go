@@ -8,7 +8,7 @@
 //
 //	data | table | footer
 //
-// where the table has one CRC-32C per block of 64 KiB of data and the footer
+// where the table has one CRC-32C per block of 8 KiB of data and the footer
 // the length. Each checksum includes the id of the blob and the number of the
 // block: a block from elsewhere does not pass. The table needs no checksum,
 // each entry is proved by its block.
@@ -65,7 +65,8 @@ type Options struct {
 type Store struct {
 	o       Options
 	reading sync.RWMutex
-	readers sync.Pool // of *window
+	windows sync.Pool // of *window
+	blocks  sync.Pool // of *[blockSize]byte
 	writers sync.Pool // of *bufio.Writer
 
 	mu         sync.Mutex
@@ -95,6 +96,8 @@ func Open(o Options) (*Store, error) {
 		o.Random = rand.Reader
 	}
 	s := &Store{o: o, unfinished: map[ID]struct{}{}, pins: map[ID]int{}}
+	s.windows.New = func() any { return new(window) }
+	s.blocks.New = func() any { return new([blockSize]byte) }
 	if err := s.makeFolders(); err != nil {
 		return nil, fmt.Errorf("open blob store %s: %w", o.Dir, err)
 	}

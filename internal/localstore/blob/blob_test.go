@@ -73,8 +73,14 @@ func readAll(s *Store, id ID, offset, length int64) ([]byte, error) {
 	return io.ReadAll(struct{ io.Reader }{r})
 }
 
-// sizes are lengths around the borders of blocks and windows.
-var sizes = []int{0, 1, 100, blockSize - 1, blockSize, blockSize + 1, windowSize - 1, windowSize, windowSize + 1, 5*blockSize + 17}
+// verifyBlocks are as many as Verify reads at once.
+const verifyBlocks = verifyBuffer / blockSize
+
+// sizes are lengths around the borders of blocks and of what is read at once.
+var sizes = []int{0, 1, 100, blockSize - 1, blockSize, blockSize + 1, 2*blockSize - 1, 5*blockSize + 17, verifyBuffer - 1, verifyBuffer, verifyBuffer + 1, (verifyBlocks+1)*blockSize + 17}
+
+// buffers are sizes of the buffers that callers read with.
+var buffers = []int{1, 100, 4096, blockSize - 1, blockSize, blockSize + 1, 3 * blockSize, 128 << 10}
 
 func TestABlobOfEachSizeIsReadBack(t *testing.T) {
 	s := openAt(t, t.TempDir(), false)
@@ -111,17 +117,16 @@ func TestARangeHoldsItsBytes(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer func() { _ = r.Close() }()
-		var got bytes.Buffer
-		// Some bytes by Read, the rest by WriteTo.
-		head := make([]byte, rapid.IntRange(0, length).Draw(rt, "head"))
-		if _, err := io.ReadFull(r, head); err != nil {
-			rt.Fatal(err)
+		var got []byte
+		for len(got) < length { // buffers of any size, one after another
+			buf := make([]byte, rapid.SampledFrom(buffers).Draw(rt, "buffer"))
+			n, err := r.Read(buf)
+			if n == 0 || err != nil {
+				rt.Fatal(n, err)
+			}
+			got = append(got, buf[:n]...)
 		}
-		got.Write(head)
-		if n, err := r.WriteTo(&got); err != nil || n != int64(length-len(head)) {
-			rt.Fatal(n, err)
-		}
-		if !bytes.Equal(got.Bytes(), want) {
+		if !bytes.Equal(got, want) {
 			rt.Fatalf("%d bytes at %d differ", length, offset)
 		}
 		if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
@@ -238,13 +243,49 @@ func TestADamagedBlockHarmsOnlyItsRanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close() }()
-	var out bytes.Buffer
-	if _, err := r.WriteTo(&out); !isDamage(err, id) || !bytes.Equal(out.Bytes(), data[:out.Len()]) || out.Len() > 3*blockSize {
-		t.Errorf("%d bytes, %v", out.Len(), err)
+	if out, err := io.ReadAll(r); !isDamage(err, id) || !bytes.Equal(out, data[:3*blockSize]) {
+		t.Errorf("%d bytes, %v", len(out), err)
 	}
 	if n, err := r.Read(make([]byte, 10)); n > 0 || !isDamage(err, id) {
 		t.Errorf("after the damage: %d bytes, %v", n, err)
 	}
+}
+
+// With buffers of any size, all bytes before a damaged block come and none of it.
+func TestADamagedBlockEndsTheReadBeforeIt(t *testing.T) {
+	s := fresh(t)
+	data := bytesOf(5*blockSize + 17)
+	rapid.Check(t, func(rt *rapid.T) {
+		id := store(t, s, data, 1<<20)
+		bad := rapid.IntRange(0, 5).Draw(rt, "block")
+		flip(t, s, id, bad*blockSize*8+rapid.IntRange(0, 16*8).Draw(rt, "bit"))
+		offset := rapid.IntRange(0, len(data)-1).Draw(rt, "offset")
+		end := rapid.IntRange(offset+1, len(data)).Draw(rt, "end")
+		r, err := s.Open(id, int64(offset), int64(end-offset))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		var got []byte
+		for err == nil {
+			buf := make([]byte, rapid.SampledFrom(buffers).Draw(rt, "buffer"))
+			n := 0
+			n, err = r.Read(buf)
+			got = append(got, buf[:n]...)
+		}
+		want := data[offset:end]
+		if from, to := bad*blockSize, (bad+1)*blockSize; offset < to && end > from {
+			want = data[offset:max(offset, from)]
+			if !isDamage(err, id) {
+				rt.Errorf("ended with %v", err)
+			}
+		} else if err != io.EOF {
+			rt.Errorf("ended with %v", err)
+		}
+		if !bytes.Equal(got, want) {
+			rt.Errorf("%d bytes, want %d", len(got), len(want))
+		}
+	})
 }
 
 func TestABlockFromElsewhereDoesNotPass(t *testing.T) {
@@ -456,7 +497,7 @@ func TestAnIDIsStrictLowerCaseHex(t *testing.T) {
 	}
 }
 
-// TestCloseDuringAReadIsSafe closes readers while others read: a window that
+// TestCloseDuringAReadIsSafe closes readers while others read: a block that
 // returns to the pool too early would show another blob's bytes.
 func TestCloseDuringAReadIsSafe(t *testing.T) {
 	s := fresh(t)
@@ -478,7 +519,7 @@ func TestCloseDuringAReadIsSafe(t *testing.T) {
 				var closing sync.WaitGroup
 				closing.Go(func() { _ = r.Close() })
 				var out bytes.Buffer
-				if _, err := r.WriteTo(&out); err != nil && !errors.Is(err, fs.ErrClosed) {
+				if _, err := io.CopyBuffer(&out, r, make([]byte, 100+i*blockSize/2)); err != nil && !errors.Is(err, fs.ErrClosed) {
 					t.Error(err)
 				}
 				if !bytes.HasPrefix(datas[i%4], out.Bytes()) {
@@ -531,24 +572,6 @@ func TestAFullDiskIsNamedAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAFailingClientEndsTheRead(t *testing.T) {
-	s := fresh(t)
-	id := store(t, s, bytesOf(5*blockSize), 1<<20)
-	r, err := s.Open(id, 0, 5*blockSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Close() }()
-	gone := errors.New("client is gone")
-	if n, err := r.WriteTo(failing{gone}); n != 0 || !errors.Is(err, gone) {
-		t.Error(n, err)
-	}
-}
-
-type failing struct{ err error }
-
-func (f failing) Write([]byte) (int, error) { return 0, f.err }
-
 func TestOpenIsRepeatable(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, dir, false)
@@ -572,20 +595,23 @@ func BenchmarkRead(b *testing.B) {
 	s := fresh(b)
 	for _, size := range []int{100 << 10, 64 << 20} {
 		id := store(b, s, bytesOf(size), 1<<20)
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				r, err := s.Open(id, 0, int64(size))
-				if err != nil {
-					b.Fatal(err)
+		for _, buffer := range []int{4 << 10, 8 << 10, 128 << 10} {
+			b.Run(fmt.Sprintf("%d/buffer=%d", size, buffer), func(b *testing.B) {
+				buf := make([]byte, buffer)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					r, err := s.Open(id, 0, int64(size))
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, buf); err != nil {
+						b.Fatal(err)
+					}
+					_ = r.Close()
 				}
-				if _, err := r.WriteTo(io.Discard); err != nil {
-					b.Fatal(err)
-				}
-				_ = r.Close()
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	blockSize  = 64 << 10
+	blockSize  = 8 << 10
 	sumSize    = 4
 	footerSize = 32
 	version    = 1

@@ -11,20 +11,16 @@ import (
 	"sync"
 )
 
-const (
-	windowBlocks = 2
-	windowSize   = windowBlocks * blockSize
-	tableWindow  = 1024 * sumSize // of 64 MiB of data
-)
+// tableWindow is how much of the table of checksums a Reader holds, in bytes: that
+// of 8 MiB of data.
+const tableWindow = 1024 * sumSize
 
-// window is the memory of a Reader while it reads.
-type window struct {
-	data  [windowSize]byte
-	table [tableWindow + footerSize]byte
-}
+// window is the memory of a Reader: the end of the table, and the footer behind it.
+type window [tableWindow + footerSize]byte
 
-// Reader reads a range of a blob. Close may be called while another goroutine
-// reads; otherwise a Reader is for one goroutine.
+// Reader reads a range of a blob. It reads into the caller's buffer and holds no
+// block of its own, unless that buffer is smaller than a block. Close may be called
+// while another goroutine reads; otherwise a Reader is for one goroutine.
 type Reader struct {
 	s      *Store
 	id     ID
@@ -34,9 +30,10 @@ type Reader struct {
 	next   int64 // offset of the next byte to load
 	end    int64 // offset after the last byte of the range
 	w      *window
-	ready  []byte // verified bytes in w.data
-	sums   []byte // entries in w.table
+	sums   []byte // entries in w
 	first  int64  // the block of sums[0]
+	block  *[blockSize]byte
+	ready  []byte // verified bytes in block, which is nil without any
 	err    error
 
 	mu     sync.Mutex
@@ -87,11 +84,8 @@ func (r *Reader) readEnd() error {
 	if size < footerSize {
 		return r.damage("the file is too short")
 	}
-	r.w, _ = r.s.readers.Get().(*window)
-	if r.w == nil {
-		r.w = new(window)
-	}
-	tail := r.w.table[:min(size, int64(len(r.w.table)))]
+	r.w = r.s.windows.Get().(*window)
+	tail := r.w[:min(size, int64(len(r.w)))]
 	if err := r.readAt(tail, size-int64(len(tail))); err != nil {
 		return err
 	}
@@ -127,73 +121,93 @@ func (r *Reader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer r.leave()
-	if len(p) == 0 {
+	switch {
+	case len(p) == 0:
 		return 0, nil
+	case len(r.ready) > 0:
+		return r.take(p), nil
+	case r.err != nil:
+		return 0, r.err
+	case r.next == r.end:
+		return 0, io.EOF
 	}
-	if err := r.fill(); err != nil {
-		return 0, err
+	start := r.next - r.next%blockSize
+	if stop := min(start+blockSize, r.length); int64(len(p)) < stop-start {
+		r.err = r.loadBlock(start, stop)
+		return r.take(p), r.err
 	}
-	n := copy(p, r.ready)
-	r.ready = r.ready[n:]
-	return n, nil
+	n, err := r.load(p, start)
+	if r.err = err; n > 0 {
+		err = nil
+	}
+	return n, err
 }
 
-// WriteTo writes the rest of the range to w, whole blocks at once.
-func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
-	if err := r.enter(); err != nil {
-		return 0, err
-	}
-	defer r.leave()
-	for {
-		if err := r.fill(); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return n, err
-		}
-		m, err := w.Write(r.ready)
-		n += int64(m)
-		r.ready = r.ready[m:]
-		if err != nil {
-			return n, err
-		}
-	}
-}
-
-// fill loads the next blocks if no verified byte is left, and returns io.EOF at
-// the end of the range.
-func (r *Reader) fill() error {
-	if len(r.ready) > 0 {
-		return nil
-	}
-	if r.err == nil && r.next == r.end {
-		return io.EOF
-	}
-	if r.err == nil {
-		r.err = r.load()
-	}
-	return r.err
-}
-
-// load reads and verifies the blocks at r.next.
-func (r *Reader) load() error {
-	block := r.next / blockSize
-	start := block * blockSize
-	stop := min(start+windowSize, blocks(r.end)*blockSize, r.length)
-	data := r.w.data[:stop-start]
+// load reads as many blocks from start on as p holds, verifies them there and
+// returns how many bytes of the range p then begins with: those before a block
+// that is damaged.
+func (r *Reader) load(p []byte, start int64) (int, error) {
+	whole := max(int64(len(p))/blockSize*blockSize, 1) // 1 for a last block that is shorter
+	stop := min(start+whole, r.end)
+	stop = min((stop+blockSize-1)/blockSize*blockSize, r.length)
+	data := p[:stop-start]
 	if err := r.readAt(data, start); err != nil {
-		return err
+		return 0, err
 	}
-	for at := 0; at < len(data); at += blockSize {
-		if err := r.verify(block, data[at:min(at+blockSize, len(data))]); err != nil {
-			return err
+	good, err := r.verifyAll(data, start/blockSize)
+	from, to := r.next-start, min(int64(good), r.end-start)
+	if to <= from {
+		return 0, err
+	}
+	r.next = start + to
+	return copy(p, data[from:to]), err
+}
+
+// verifyAll verifies blocks and returns how many bytes of them are good.
+func (r *Reader) verifyAll(data []byte, block int64) (good int, err error) {
+	for good < len(data) {
+		end := min(good+blockSize, len(data))
+		if err := r.verify(block, data[good:end]); err != nil {
+			return good, err
 		}
+		good = end
 		block++
+	}
+	return good, nil
+}
+
+// loadBlock reads and verifies one block into memory of the Reader's own.
+func (r *Reader) loadBlock(start, stop int64) error {
+	r.block = r.s.blocks.Get().(*[blockSize]byte)
+	data := r.block[:stop-start]
+	err := r.readAt(data, start)
+	if err == nil {
+		err = r.verify(start/blockSize, data)
+	}
+	if err != nil {
+		r.dropBlock()
+		return err
 	}
 	to := min(stop, r.end)
 	r.ready = data[r.next-start : to-start]
 	r.next = to
 	return nil
+}
+
+// take copies verified bytes and gives the block back with the last one.
+func (r *Reader) take(p []byte) int {
+	n := copy(p, r.ready)
+	if r.ready = r.ready[n:]; len(r.ready) == 0 {
+		r.dropBlock()
+	}
+	return n
+}
+
+func (r *Reader) dropBlock() {
+	if r.block != nil {
+		r.s.blocks.Put(r.block)
+	}
+	r.block, r.ready = nil, nil
 }
 
 // verify compares a block with its checksum.
@@ -213,7 +227,7 @@ func (r *Reader) verify(block int64, data []byte) error {
 // loadTable reads the entries of the table from block on.
 func (r *Reader) loadTable(block int64) error {
 	n := min(blocks(r.length)-block, tableWindow/sumSize)
-	r.sums, r.first = r.w.table[:n*sumSize], block
+	r.sums, r.first = r.w[:n*sumSize], block
 	if err := r.readAt(r.sums, r.length+block*sumSize); err != nil {
 		r.sums = nil
 		return err
@@ -257,14 +271,18 @@ func (r *Reader) Close() error {
 	return r.release()
 }
 
-// release returns the window: no slice of it is used afterwards.
+// release returns the memory: no slice of it is used afterwards.
 func (r *Reader) release() error {
 	if r.w != nil {
-		r.s.readers.Put(r.w)
+		r.s.windows.Put(r.w)
 	}
-	r.w, r.ready, r.sums = nil, nil, nil
+	r.dropBlock()
+	r.w, r.sums = nil, nil
 	return r.file.Close()
 }
+
+// verifyBuffer is how much Verify reads at once, in bytes.
+const verifyBuffer = 128 << 10
 
 // Verify reads the whole blob and returns its length.
 func (s *Store) Verify(id ID) (size int64, err error) {
@@ -274,8 +292,11 @@ func (s *Store) Verify(id ID) (size int64, err error) {
 	}
 	defer func() { _ = r.Close() }()
 	r.end = r.length
-	if _, err := r.WriteTo(io.Discard); err != nil {
-		return 0, err
+	buf := make([]byte, min(blocks(r.length)*blockSize, verifyBuffer))
+	for r.next < r.end {
+		if _, err := r.Read(buf); err != nil {
+			return 0, err
+		}
 	}
 	return r.length, nil
 }

@@ -515,7 +515,7 @@ func TestAContextThatEndsEndsTheRequest(t *testing.T) {
 		t.Errorf("Read: %v", err)
 	}
 	if n, err := io.Copy(io.Discard, resp.Body); !errors.Is(err, left) || n > 1<<17 {
-		t.Errorf("WriteTo: %d, %v", n, err)
+		t.Errorf("copied: %d, %v", n, err)
 	}
 	if _, err := r.wire.RoundTrip(req); !errors.Is(err, left) {
 		t.Errorf("a request that came too late: %v", err)

@@ -156,47 +156,9 @@ func (b *objectBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// WriteTo writes the rest of the object, until the request's context ends.
-func (b *objectBody) WriteTo(w io.Writer) (int64, error) {
-	from, ok := w.(io.ReaderFrom)
-	if !ok {
-		return io.Copy(cancelWriter{b.ctx, w}, b.ReadCloser)
-	}
-	return io.Copy(cancelReaderFrom{cancelWriter{b.ctx, w}, from}, b.ReadCloser)
-}
-
 // Close ends the use of the object.
 func (b *objectBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.object.Close()
 	return err
-}
-
-// cancelWriter fails once a context has ended.
-type cancelWriter struct {
-	ctx context.Context
-	io.Writer
-}
-
-// Write writes unless the context has ended.
-func (w cancelWriter) Write(p []byte) (int, error) {
-	if err := context.Cause(w.ctx); err != nil {
-		return 0, err
-	}
-	return w.Writer.Write(p)
-}
-
-// cancelReaderFrom keeps the way on which bytes go from a file to a connection
-// without passing through memory.
-type cancelReaderFrom struct {
-	cancelWriter
-	from io.ReaderFrom
-}
-
-// ReadFrom copies from r unless the context has ended.
-func (w cancelReaderFrom) ReadFrom(r io.Reader) (int64, error) {
-	if err := context.Cause(w.ctx); err != nil {
-		return 0, err
-	}
-	return w.from.ReadFrom(r)
 }
