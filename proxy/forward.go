@@ -24,6 +24,9 @@ func (d *Door) send(x *exchange, req backend.Request) (*http.Response, error) {
 	})
 	x.allowPage(resp.Header)
 	d.nameRegion(resp.Header)
+	if x.at.renamed {
+		resp.Header.Del("X-Amz-Bucket-Arn") // names the bucket at the backend
+	}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		defer resp.Body.Close()
 		return nil, refusal(x, resp)
@@ -84,8 +87,8 @@ var refusedHeaders = map[int][]string{
 	http.StatusRequestedRangeNotSatisfiable: {"Etag", "Last-Modified", "Content-Range", "Accept-Ranges"},
 }
 
-// completeNotModified adds what a 304 must tell (RFC 9110 section 15.4.5) where
-// the backend left it out: the embedded store does.
+// completeNotModified adds what a 304 must carry (RFC 9110 section 15.4.5) where
+// the backend left it out. MinIO and the embedded store do not.
 func (x *exchange) completeNotModified(answered http.Header) {
 	if answered.Get("Etag") != "" {
 		return

@@ -42,11 +42,12 @@ func randomPolicy(r *rand.Rand, now time.Time) string {
 				fmt.Fprintf(&b, ", from: [%s]", from)
 			}
 			hour := func(n int) string { return now.UTC().Add(time.Duration(n) * time.Hour).Format("15:04") }
+			end := func(n int) string { return strings.Replace(hour(n), "00:00", "24:00", 1) }
 			switch r.IntN(6) {
 			case 0:
-				fmt.Fprintf(&b, ", between: \"%s-%s\"", hour(-13), hour(1))
+				fmt.Fprintf(&b, ", between: \"%s-%s\"", hour(-13), end(1))
 			case 1:
-				fmt.Fprintf(&b, ", between: \"%s-%s\"", hour(1), hour(13))
+				fmt.Fprintf(&b, ", between: \"%s-%s\"", hour(1), end(13))
 			}
 			b.WriteString("}\n")
 		}

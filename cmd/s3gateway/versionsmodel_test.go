@@ -132,7 +132,9 @@ func (m *versionsModel) copy() {
 // marked is what a deletion without a version id does, also where nothing is.
 func (m *versionsModel) marked(key string, marker *bool, id *string) {
 	m.t.Helper()
-	if aws.ToBool(marker) != (m.status != "") {
+	// MinIO does not mention a marker that takes the place of the version null.
+	untold := m.store.Name == "minio" && m.status == types.BucketVersioningStatusSuspended
+	if aws.ToBool(marker) != (m.status != "") && !untold {
 		m.t.Fatalf("%s: answered a delete marker: %v, versioning %q", strings.Join(m.done, "\n"), aws.ToBool(marker), m.status)
 	}
 	if m.status == "" {

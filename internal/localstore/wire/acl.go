@@ -81,6 +81,9 @@ func (x *exchange) sameACL() error {
 	if err := checkACL(x.header); err != nil || x.header.Get("X-Amz-Acl") != "" {
 		return err
 	}
+	if x.r.ContentLength == 0 {
+		return refuse("MissingSecurityHeader", "Your request was missing a required header.").with("MissingHeaderName", "x-amz-acl")
+	}
 	var doc struct {
 		XMLName xml.Name `xml:"AccessControlPolicy"`
 		Owner   struct{ ID string }

@@ -154,7 +154,7 @@ func TestAccessControlLists(t *testing.T) {
 		r.must("PUT", target, r.must("GET", target, "").body)
 		r.refused(400, "AccessControlListNotSupported", "PUT", target, fmt.Sprintf(body, "other", "FULL_CONTROL"))
 		r.refused(400, "AccessControlListNotSupported", "PUT", target, fmt.Sprintf(body, "", "READ"))
-		r.refused(400, "MissingRequestBodyError", "PUT", target, "")
+		r.refused(400, "MissingSecurityHeader", "PUT", target, "")
 	}
 	r.refused(404, "NoSuchKey", "GET", "/things/none?acl", "")
 	r.refused(404, "NoSuchBucket", "GET", "/other?acl", "")

@@ -32,7 +32,7 @@ func (q listQuery) leaf(element, name string) node {
 	if q.encoding != "" {
 		name = urlEncoded(name)
 	}
-	return leaf(element, name)
+	return node{name: element, text: name, exact: true}
 }
 
 // optional is leaf, or no element for an empty name.

@@ -109,7 +109,7 @@ func decodeMeta(value string) string {
 // where it does not fit a header, or would be decoded by a client.
 func encodeMeta(value string) string {
 	beyondHeader := func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }
-	if !strings.ContainsFunc(value, beyondHeader) && !strings.Contains(value, "=?") {
+	if !strings.ContainsFunc(value, beyondHeader) && !strings.Contains(value, "=?") && strings.TrimSpace(value) == value {
 		return value
 	}
 	return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="

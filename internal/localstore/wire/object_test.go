@@ -213,7 +213,7 @@ func TestConditionsOfWrites(t *testing.T) {
 	r.refused(412, "PreconditionFailed", "DELETE", "/things/k", "", "X-Amz-If-Match-Size", "2")
 	r.refused(412, "PreconditionFailed", "DELETE", "/things/k", "", "X-Amz-If-Match-Last-Modified-Time", "Mon, 06 May 2030 07:08:08 GMT")
 	r.refused(400, "InvalidArgument", "DELETE", "/things/k", "", "X-Amz-If-Match-Size", "x")
-	r.must("DELETE", "/things/k", "", "If-Match", "*", "X-Amz-If-Match-Size", "1", "X-Amz-If-Match-Last-Modified-Time", "Mon, 06 May 2030 07:08:09 GMT")
+	r.must("DELETE", "/things/k", "", "X-Amz-Mfa", "serial 123456", "If-Match", "*", "X-Amz-If-Match-Size", "1", "X-Amz-If-Match-Last-Modified-Time", "Mon, 06 May 2030 07:08:09 GMT")
 	r.refused(404, "NoSuchKey", "GET", "/things/k", "")
 }
 
@@ -228,6 +228,7 @@ func TestUserMetadata(t *testing.T) {
 		{"=?UTF-8?B?Z3LDvG4=?=", "=?UTF-8?B?Z3LDvG4=?="},
 		{"=?utf-8?q?gr=C3=BCn?=", "=?UTF-8?B?Z3LDvG4=?="},
 		{"=?UTF-8?Q?plain?=", "plain"},
+		{"=?UTF-8?Q?_x_?=", "=?UTF-8?B?IHgg?="},
 		{"=?ISO-8859-1?Q?gr=FCn?=", "=?UTF-8?B?Z3LDvG4=?="},
 		{"gr\xfcn", "=?UTF-8?B?Z3LDvG4=?="},
 		{"=?UTF-8?B?PT9VVEYtOD9RP3g/PQ==?=", "=?UTF-8?B?PT9VVEYtOD9RP3g/PQ==?="}, // an encoded word that spells an encoded word

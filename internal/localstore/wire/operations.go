@@ -35,11 +35,11 @@ type operation struct {
 // Groups of headers.
 var (
 	// ignoredHeaders mean nothing within the process: they belong to the
-	// signature, or name the requester.
+	// signature, name the requester, or to what no bucket can enable.
 	ignoredHeaders = []string{
 		"x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-security-token", "x-amz-signature",
 		"x-amz-signedheaders", "x-amz-user-agent", "x-amz-expected-bucket-owner", "x-amz-request-payer", "x-amz-source-expected-bucket-owner",
-		"x-amz-sdk-checksum-algorithm", "x-amz-id-2", "x-amz-request-id",
+		"x-amz-sdk-checksum-algorithm", "x-amz-id-2", "x-amz-request-id", "x-amz-mfa",
 	}
 	checksumHeaders = []string{"x-amz-checksum-*"}
 	bodyHeaders     = []string{"x-amz-checksum-*", "x-amz-trailer", "x-amz-decoded-content-length"}

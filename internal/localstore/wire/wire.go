@@ -125,7 +125,7 @@ func (x *exchange) serve() (*answer, error) {
 	}
 	for _, name := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner"} {
 		if expected := x.header.Get(name); expected != "" && expected != x.owner {
-			return nil, refuse(localstore.AccessDenied, "Access Denied")
+			return nil, refuse(localstore.AccessDenied, "Access Denied.")
 		}
 	}
 	if x.bucket != "" && len(op.tells) > 0 { // whose documents would be refused first

@@ -21,6 +21,7 @@ const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 type node struct {
 	name, attributes, text string
 	kids                   []node
+	exact                  bool // text is written as escape does with exact
 }
 
 func tree(name string, kids ...node) node { return node{name: name, kids: kids} }
@@ -61,7 +62,7 @@ func (n *node) begin(b *bytes.Buffer) {
 	b.WriteString(n.name)
 	b.WriteString(n.attributes)
 	b.WriteByte('>')
-	escape(b, n.text)
+	escape(b, n.text, n.exact)
 	for i := range n.kids {
 		n.kids[i].write(b)
 	}
@@ -73,10 +74,11 @@ func (n *node) end(b *bytes.Buffer) {
 	b.WriteByte('>')
 }
 
-// escape writes text. Characters that XML 1.0 cannot hold become references, as S3
-// writes them in the keys of a listing: encoding/xml would replace them, and
-// another key would be listed.
-func escape(b *bytes.Buffer, s string) {
+// escape writes text. With exact, characters that XML 1.0 cannot hold become
+// references, as S3 writes them in the keys of a listing: otherwise another key
+// would be listed. Elsewhere they are U+FFFD, because most parsers refuse a
+// document with such a reference, and the caller knows the key.
+func escape(b *bytes.Buffer, s string, exact bool) {
 	for {
 		i := strings.IndexFunc(s, special)
 		if i < 0 {
@@ -86,6 +88,10 @@ func escape(b *bytes.Buffer, s string) {
 		b.WriteString(s[:i])
 		r, size := utf8.DecodeRuneInString(s[i:])
 		s = s[i+size:]
+		if r == utf8.RuneError || !exact && beyondXML(r) {
+			b.WriteRune(utf8.RuneError)
+			continue
+		}
 		switch r {
 		case '&':
 			b.WriteString("&amp;")
@@ -95,8 +101,6 @@ func escape(b *bytes.Buffer, s string) {
 			b.WriteString("&gt;")
 		case '"':
 			b.WriteString("&quot;")
-		case utf8.RuneError:
-			b.WriteRune(r)
 		default:
 			b.WriteString("&#x" + strconv.FormatInt(int64(r), 16) + ";")
 		}
@@ -106,6 +110,11 @@ func escape(b *bytes.Buffer, s string) {
 // special reports a character that cannot stand for itself.
 func special(r rune) bool {
 	return r < ' ' || r == '<' || r == '>' || r == '&' || r == '"' || r == '\'' || r >= 0xFFFD && r <= 0xFFFF
+}
+
+// beyondXML reports a character outside of XML 1.0 (section 2.2).
+func beyondXML(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 }
 
 // document returns an answer with a document in S3's namespace.
