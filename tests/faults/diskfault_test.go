@@ -20,8 +20,9 @@ var diskTroubles = []struct {
 	{"disk full, a write is cut short", disk.Fault{Errno: syscall.ENOSPC, Kinds: disk.Write, Sticky: true, Short: true}},
 	{"disk full at a sync", disk.Fault{Errno: syscall.ENOSPC, Kinds: disk.Sync}},
 	{"read-only, from one operation on", disk.Fault{Errno: syscall.EROFS, Kinds: disk.All, Sticky: true}},
-	{"I/O error, once", disk.Fault{Errno: syscall.EIO, Kinds: disk.All}},
-	{"I/O error, from one operation on", disk.Fault{Errno: syscall.EIO, Kinds: disk.All, Sticky: true}},
+	{"EIO, once", disk.Fault{Errno: syscall.EIO, Kinds: disk.All}},
+	{"EIO, from one operation on", disk.Fault{Errno: syscall.EIO, Kinds: disk.All, Sticky: true}},
+	{"EIO of blobs, from one operation on", disk.Fault{Errno: syscall.EIO, Kinds: disk.All, Path: "/blobs/", Sticky: true}},
 	{"sync fails once", disk.Fault{Errno: syscall.EIO, Kinds: disk.Syncs}},
 	{"sync fails once, the pages are dropped", disk.Fault{Errno: syscall.EIO, Kinds: disk.Syncs, Evict: true}},
 }
@@ -32,27 +33,35 @@ func TestADiskThatRefusesStoresNothingByHalf(t *testing.T) {
 	defer table.Write(t.Output())
 	template, state := s.prepared(30)
 	for _, trouble := range diskTroubles {
-		answers := map[int]int{}
-		for n := int64(1); *opsFlag == 0 || n <= int64(*opsFlag); n++ {
-			f := trouble.fault
-			f.N = n
-			if *opsFlag != 0 {
-				f.N = 1 + s.rnd.Int64N(100)
-			}
-			rep, hits := s.refuse(template.Cut(disk.KeepAll, 0), state, f)
-			table.Add(trouble.name, rep.Steps, rep.Bad)
-			s.report(fmt.Sprintf("%s, operation %d", trouble.name, f.N), rep.Bad)
-			for _, l := range rep.Lines {
-				if l.End != nil {
-					answers[l.End.Status]++
-				}
-			}
-			if hits == 0 && *opsFlag == 0 {
-				break
+		t.Run(trouble.name, func(t *testing.T) {
+			s.t = t
+			s.everyOperation(table, template, state, trouble.name, trouble.fault)
+		})
+	}
+}
+
+// everyOperation runs a program once for each of its operations, which fails, or
+// for a few of them.
+func (s *suite) everyOperation(table *rig.Table, template *rig.Disk, state *workload.State, name string, f disk.Fault) {
+	answers := map[int]int{}
+	for n := int64(1); *opsFlag == 0 || n <= int64(*opsFlag); n++ {
+		f.N = n
+		if *opsFlag != 0 {
+			f.N = 1 + s.rnd.Int64N(100)
+		}
+		rep, hits := s.refuse(template.Cut(disk.KeepAll, 0), state, f)
+		table.Add(name, rep.Steps, rep.Bad)
+		s.report(fmt.Sprintf("operation %d", f.N), rep.Bad)
+		for _, l := range rep.Lines {
+			if l.End != nil {
+				answers[l.End.Status]++
 			}
 		}
-		t.Logf("%s: answers by status: %v", trouble.name, answers)
+		if hits == 0 && *opsFlag == 0 {
+			break
+		}
 	}
+	s.t.Logf("answers by status: %v", answers)
 }
 
 // refuse runs a program on a disk with one fault. It cuts the power once while

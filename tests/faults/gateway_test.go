@@ -21,8 +21,8 @@ import (
 // frontends, reads go on, health says why, and it works again without a restart.
 func TestTheGatewaySaysThatItsDiskRefusesAndWorksAgain(t *testing.T) {
 	for _, trouble := range diskTroubles {
-		if !trouble.fault.Sticky {
-			continue
+		if !trouble.fault.Sticky || trouble.fault.Path != "" {
+			continue // the object is so small that it has no file
 		}
 		t.Run(trouble.name, func(t *testing.T) {
 			trouble.fault.N = 1

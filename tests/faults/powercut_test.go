@@ -16,16 +16,18 @@ func TestNothingIsLostByPowerCutsAtRandomWrites(t *testing.T) {
 	s := newSuite(t)
 	table := rig.NewTable("power cuts at random writes")
 	defer table.Write(t.Output())
-	for table.Runs() < *cutsFlag {
-		s.chain(table, min(cutsPerDisk, *cutsFlag-table.Runs()))
+	for cuts := 0; cuts < *cutsFlag; {
+		cuts += s.chain(table, min(cutsPerDisk, *cutsFlag-cuts))
+		t.Logf("%d power cuts", cuts)
 	}
 }
 
 // chain cuts the power of one disk again and again, until something is broken.
-func (s *suite) chain(table *rig.Table, cuts int) {
+// In between it kills the store alone. It returns how many power cuts there were.
+func (s *suite) chain(table *rig.Table, most int) (cuts int) {
 	d, state := s.prepared(20)
 	defer func() { d.Drop() }()
-	for i := range cuts {
+	for cuts < most {
 		// A start writes about 20 times: one cut in four falls into it.
 		within := []int64{20, 200, 200, 200}[s.rnd.IntN(4)]
 		c := rig.Cycle{
@@ -37,23 +39,23 @@ func (s *suite) chain(table *rig.Table, cuts int) {
 		var rep rig.Report
 		d, rep = d.Run(c)
 		state = rep.State
-		when := "at work"
-		if !rep.Ready {
-			when = "at start"
+		what := "at start, "
+		if rep.Ready {
+			what = "at work, "
 		}
-		what := c.Loss.String()
 		if c.PowerStays {
-			what = "killed, the power stays"
+			what += "killed, the power stays"
+		} else {
+			what += c.Loss.String()
+			cuts++
 		}
-		table.Add(when+", "+what, rep.Steps, rep.Bad)
+		table.Add(what, rep.Steps, rep.Bad)
 		if len(rep.Bad) > 0 {
-			s.report(fmt.Sprintf("cut %d of this disk, %s, at %s", i, what, rep.Cut), rep.Bad)
-			return
-		}
-		if table.Runs()%100 == 0 {
-			s.t.Logf("%d power cuts", table.Runs())
+			s.report(fmt.Sprintf("cut %d of this disk, %s, at %s", cuts, what, rep.Cut), rep.Bad)
+			break
 		}
 	}
+	return cuts
 }
 
 func TestNothingIsLostByAPowerCutAtAnySync(t *testing.T) {
