@@ -14,6 +14,7 @@ import (
 type query struct {
 	prefix, delimiter, marker string
 	limit                     int
+	inside                    bool // the marker is a version or upload of its key
 }
 
 // token is what a continuation token stands for.
@@ -48,7 +49,7 @@ func (q query) cut(rows []row) (page, bool) {
 			continue
 		}
 		group, grouped := q.group(r.key)
-		if grouped && q.marker != "" && strings.HasPrefix(q.marker, group) && q.marker != group {
+		if grouped && q.marker != "" && strings.HasPrefix(q.marker, group) && (q.marker != group || q.inside) {
 			return p, false
 		}
 		if r.passed || grouped && (group == q.marker || len(p.prefixes) > 0 && *p.prefixes[len(p.prefixes)-1].Prefix == group) {
@@ -137,7 +138,7 @@ func (m *Model) list(_ Step, in *s3.ListObjectsInput) *Want {
 	if w != nil {
 		return w
 	}
-	q := query{val(in.Prefix), val(in.Delimiter), val(in.Marker), limitOf(in.MaxKeys)}
+	q := query{prefix: val(in.Prefix), delimiter: val(in.Delimiter), marker: val(in.Marker), limit: limitOf(in.MaxKeys)}
 	out := &s3.ListObjectsOutput{Name: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, Marker: in.Marker,
 		MaxKeys: aws.Int32(int32(q.limit)), EncodingType: in.EncodingType}
 	p, ok := q.cut(m.current(b, q.marker, func(o types.Object) { out.Contents = append(out.Contents, o) }))
@@ -163,7 +164,7 @@ func (m *Model) list2(_ Step, in *s3.ListObjectsV2Input) *Want {
 	if w != nil {
 		return w
 	}
-	q := query{val(in.Prefix), val(in.Delimiter), val(in.StartAfter), limitOf(in.MaxKeys)}
+	q := query{prefix: val(in.Prefix), delimiter: val(in.Delimiter), marker: val(in.StartAfter), limit: limitOf(in.MaxKeys)}
 	if in.ContinuationToken != nil {
 		t := m.tokens[*in.ContinuationToken]
 		if t.bucket != *in.Bucket || t.prefix != q.prefix || t.delimiter != q.delimiter {
@@ -205,7 +206,7 @@ func (m *Model) listVersions(_ Step, in *s3.ListObjectVersionsInput) *Want {
 	if in.VersionIdMarker != nil && *in.VersionIdMarker != "" && b.version(val(in.KeyMarker), *in.VersionIdMarker) == nil {
 		return nil // S3 does not document where it continues
 	}
-	q := query{val(in.Prefix), val(in.Delimiter), val(in.KeyMarker), limitOf(in.MaxKeys)}
+	q := query{val(in.Prefix), val(in.Delimiter), val(in.KeyMarker), limitOf(in.MaxKeys), val(in.VersionIdMarker) != ""}
 	out := &s3.ListObjectVersionsOutput{Name: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, KeyMarker: in.KeyMarker,
 		VersionIdMarker: in.VersionIdMarker, MaxKeys: aws.Int32(int32(q.limit)), EncodingType: in.EncodingType}
 	rows, ids := m.versionRows(b, q.marker, val(in.VersionIdMarker), out)
@@ -259,7 +260,7 @@ func (m *Model) listUploads(_ Step, in *s3.ListMultipartUploadsInput) *Want {
 	if w != nil {
 		return w
 	}
-	q := query{val(in.Prefix), val(in.Delimiter), val(in.KeyMarker), limitOf(in.MaxUploads)}
+	q := query{val(in.Prefix), val(in.Delimiter), val(in.KeyMarker), limitOf(in.MaxUploads), val(in.UploadIdMarker) != ""}
 	if q.limit == 0 {
 		return nil // S3 documents a least value of 1
 	}

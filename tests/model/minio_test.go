@@ -200,9 +200,11 @@ var minioDepartures = []Departure{
 	},
 	code("a source with a malformed version id is NoSuchVersion", "InvalidArgument", "404 NoSuchVersion"),
 	{
-		Name:   "versions are listed although none were asked for",
+		Name:   "rows are listed although none were asked for",
 		Reason: "MinIO ignores max-keys=0 beside a marker",
-		Skip:   func(_ *Model, s Step) bool { return is(s, "ListObjectVersions") && text(s, "MaxKeys") == "0" },
+		Skip: func(_ *Model, s Step) bool {
+			return is(s, "ListObjects", "ListObjectsV2", "ListObjectVersions") && text(s, "MaxKeys") == "0"
+		},
 	},
 	{
 		Name:   "a legal hold suppresses the default retention",
@@ -335,7 +337,14 @@ var minioDepartures = []Departure{
 		Name:   "the CRC 0 is not returned",
 		Reason: "MinIO takes it for none",
 		Same: func(_ Step, d Difference) bool {
-			return strings.Contains(d.Path, "Checksum") && strings.HasPrefix(d.Want, `"AAAA`) && d.Got == "nothing"
+			return strings.Contains(d.Path, "Checksum") && (strings.HasPrefix(d.Want, `"AAAA`) && d.Got == "nothing" || strings.HasPrefix(d.Got, `"AAAA`) && d.Want == "nothing")
+		},
+	},
+	{
+		Name:   "a refused upload may end the connection",
+		Reason: "MinIO does not read the rest of the body, and the client may not see the answer",
+		Same: func(s Step, d Difference) bool {
+			return len(s.Body) >= 1<<20 && d.Path == "code" && strings.HasPrefix(d.Want, "4") && (strings.Contains(d.Got, "broken pipe") || strings.Contains(d.Got, "connection reset"))
 		},
 	},
 	{

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -45,9 +46,9 @@ func (m *Model) put(s Step, in *s3.PutObjectInput) *Want {
 		return w
 	}
 	m.add(b, *in.Key, v)
-	out := &s3.PutObjectOutput{ETag: &v.etag, VersionId: b.shown(v)}
+	out := &s3.PutObjectOutput{ETag: &v.etag, VersionId: b.shown(v), Size: aws.Int64(int64(len(v.data)))}
 	setSum(out, v.sum)
-	return done(http.StatusOK, out).maybeNull(v)
+	return done(http.StatusOK, out).maybeNull(v).maybe("Size") // S3 documents the size for appends
 }
 
 // maybeNull accepts an answer to a write without its version id if that is null:

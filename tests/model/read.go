@@ -274,6 +274,9 @@ func (m *Model) showSum(w *Want, v *version, sel selection, mode types.ChecksumM
 func (m *Model) attributes(_ Step, in *s3.GetObjectAttributesInput) *Want {
 	b, v, w := m.find(in.Bucket, in.Key, in.VersionId)
 	if w != nil {
+		if w.Code == "MethodNotAllowed" {
+			w.Or = append(w.Or, "NoSuchKey") // S3 documents 405 for GET and HEAD
+		}
 		return w
 	}
 	out := &s3.GetObjectAttributesOutput{LastModified: m.modified(v.serial), VersionId: b.shown(v)}

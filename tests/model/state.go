@@ -238,8 +238,11 @@ func (m *Model) Apply(s Step) (*Want, bool) {
 	if w == nil {
 		return nil, false
 	}
-	if key := reflect.ValueOf(s.Input).Elem().FieldByName("Key"); key.IsValid() && !key.IsNil() && !inXML(key.Elem().String()) {
-		w.Opaque = true
+	if key := reflect.ValueOf(s.Input).Elem().FieldByName("Key"); key.IsValid() && !key.IsNil() {
+		w.Opaque = w.Opaque || !inXML(key.Elem().String())
+		if key.Elem().Len() > maxKey && w.Code != "" {
+			w.Or = append(w.Or, "KeyTooLongError") // whatever else is wrong
+		}
 	}
 	for _, serial := range m.showing {
 		if w.Out == nil {
