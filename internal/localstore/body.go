@@ -103,20 +103,51 @@ func (s *Store) keep(d *draft, p []byte, last bool) (err error) {
 	}
 	if d.file == nil {
 		if d.file, err = s.blobs.Create(); err != nil {
-			return diskError(err)
+			return s.failed(err)
 		}
 	}
 	if err := s.space.room(int64(len(p))); err != nil {
 		return err
 	}
 	if _, err := d.file.Write(p); err != nil {
-		return diskError(err)
+		return s.failed(err)
 	}
 	if !last {
 		return nil
 	}
-	_, err = d.file.Finish()
-	return diskError(err)
+	if _, err = d.file.Finish(); err != nil {
+		return s.failed(err)
+	}
+	s.failing.Store(nil)
+	return nil
+}
+
+// failed notes that a blob could not be written, for Err.
+func (s *Store) failed(err error) error {
+	err = diskError(err)
+	s.failing.Store(&err)
+	return err
+}
+
+// writable returns nil where blobs can be written. After a failure it tries.
+func (s *Store) writable() error {
+	failure := s.failing.Load()
+	if failure == nil {
+		return nil
+	}
+	probe, err := s.blobs.Create()
+	if err != nil {
+		return diskError(err)
+	}
+	defer probe.Abort()
+	if _, err := probe.Write(make([]byte, 1)); err != nil {
+		return diskError(err)
+	}
+	if _, err := probe.Finish(); err != nil {
+		return diskError(err)
+	}
+	s.failing.CompareAndSwap(failure, nil)
+	return nil
 }
 
 // bodyError is an error of the body that was read, not of the store.

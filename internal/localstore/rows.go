@@ -305,11 +305,3 @@ func decodeContent(row []byte) (content, error) {
 	}
 	return c, r.err()
 }
-
-// size is the number of bytes of the content.
-func (c content) size() (n int64) {
-	for _, p := range c.pieces {
-		n += p.size
-	}
-	return n
-}

@@ -92,3 +92,27 @@ func waitFor(t *testing.T, done func() bool) {
 		}
 	}
 }
+
+func TestADiskThatTakesNoBlobsIsUnhealthyUntilItDoes(t *testing.T) {
+	dir := t.TempDir()
+	s := newTestStore(t, func(o *Options) { o.Dir = dir })
+	blobs := filepath.Join(dir, "store", "blobs")
+	if err := os.Rename(blobs, blobs+".away"); err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("x", 1<<20)
+	_, err := s.Put(t.Context(), PutInput{Bucket: "b", Key: "a", Body: strings.NewReader(body), Expect: Expect{Length: 1 << 20}})
+	if CodeOf(err) != ServiceUnavailable || CodeOf(s.Err()) != ServiceUnavailable {
+		t.Errorf("put: %v; health: %v", err, s.Err())
+	}
+	if err := os.Rename(blobs+".away", blobs); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Err(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	mustPut(t, s, "a", body)
+	if n := files(t, s); n != 1 {
+		t.Errorf("%d blobs, want 1", n)
+	}
+}

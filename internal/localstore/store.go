@@ -69,7 +69,8 @@ type Store struct {
 		dead map[blob.ID]bool
 	}
 	damage  atomic.Pointer[error]
-	unswept atomic.Bool // a write ended without anyone knowing how
+	unswept atomic.Bool           // a write ended without anyone knowing how
+	failing atomic.Pointer[error] // why the last blob could not be written
 	closing func() error
 }
 
@@ -198,7 +199,10 @@ func (s *Store) Err() error {
 	if err := s.damage.Load(); err != nil {
 		return *err
 	}
-	return s.space.room(0)
+	if err := s.space.room(0); err != nil {
+		return err
+	}
+	return s.writable()
 }
 
 // damaged notes that damaged data was met. It stays noted until a restart: only

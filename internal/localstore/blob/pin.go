@@ -48,5 +48,5 @@ func (s *Store) Reading() (done func()) {
 // read transactions found is then pinned.
 func (s *Store) Barrier() {
 	s.reading.Lock()
-	s.reading.Unlock() //nolint:staticcheck // the wait is the purpose
+	defer s.reading.Unlock()
 }

@@ -23,14 +23,14 @@ func FuzzAFramedBodyIsItsDeclaredLengthOrAnError(f *testing.F) {
 			return
 		}
 		c, _ := findChecksum("crc32")
-		read := func(src io.Reader) (string, error, string) {
+		read := func(src io.Reader) (string, string, error) {
 			r := newChunkReader(src, length, "x-amz-checksum-crc32")
 			r.checksum = c
 			got, err := io.ReadAll(r)
-			return string(got), err, r.value
+			return string(got), r.value, err
 		}
-		got, err, value := read(strings.NewReader(body))
-		slow, slowErr, _ := read(iotest.OneByteReader(strings.NewReader(body)))
+		got, value, err := read(strings.NewReader(body))
+		slow, _, slowErr := read(iotest.OneByteReader(strings.NewReader(body)))
 		if got != slow || (err == nil) != (slowErr == nil) {
 			t.Errorf("%q, %v; byte by byte %q, %v", got, err, slow, slowErr)
 		}
