@@ -2,6 +2,7 @@ package localstore
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -41,21 +42,13 @@ func (s *Store) tryCopy(ctx context.Context, in CopyInput) (v, source Version, a
 		return v, source, false, err
 	}
 	err = s.grow(0, func(t *transaction) error {
-		again = false
-		from, err := openBucket(t.tx, in.Source.Bucket)
-		if err != nil {
-			return err
-		}
 		b, err := openBucket(t.tx, in.Bucket)
 		if err != nil {
 			return err
 		}
-		same, err := from.object(in.Source)
+		same, err := t.unchanged(in.Source, o)
 		if err != nil {
 			return err
-		}
-		if again = same.id.sequence != o.version.sequence; again {
-			return errChanged
 		}
 		fresh := row
 		if in.Tags == nil {
@@ -73,7 +66,24 @@ func (s *Store) tryCopy(ctx context.Context, in CopyInput) (v, source Version, a
 		v = b.describe(in.Key, &fresh)
 		return nil
 	})
-	return v, o.version, again, err
+	return v, o.version, errors.Is(err, errChanged), err
+}
+
+// unchanged returns the source of a copy as it is in this transaction, or
+// errChanged where it is no longer the version that was read.
+func (t *transaction) unchanged(source Ref, o *Object) (*versionRow, error) {
+	from, err := openBucket(t.tx, source.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	same, err := from.object(source)
+	if err != nil {
+		return nil, err
+	}
+	if same.id.sequence != o.version.sequence {
+		return nil, errChanged
+	}
+	return same, nil
 }
 
 // source opens the source of a copy and checks its conditions.

@@ -2,6 +2,7 @@ package localstore
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -188,24 +189,15 @@ func (s *Store) sharePart(ctx context.Context, in CopyPartInput, u *uploadRow, o
 	d := &draft{sums: hashes}
 	row := d.part(s)
 	err = s.grow(0, func(t *transaction) error {
-		again = false
-		from, err := openBucket(t.tx, in.Source.Bucket)
-		if err != nil {
+		if _, err := t.unchanged(in.Source, o); err != nil {
 			return err
-		}
-		same, err := from.object(in.Source)
-		if err != nil {
-			return err
-		}
-		if again = same.id.sequence != o.version.sequence; again {
-			return errChanged
 		}
 		p, err = t.putPart(in.Bucket, in.Key, in.UploadID, in.Number, func(u *uploadRow) (*partRow, error) {
 			return t.shared(in, u, row, shared)
 		})
 		return err
 	})
-	return p, again, err
+	return p, errors.Is(err, errChanged), err
 }
 
 // shared names a part that refers to segments of another content.
