@@ -286,3 +286,24 @@ func TestTheSDKUploadsInParts(t *testing.T) {
 		t.Errorf("%+v, %v", about, err)
 	}
 }
+
+// The copy of an object with a checksum of checksums has one of the whole.
+func TestACopyHasAChecksumOfTheWhole(t *testing.T) {
+	r := newRig(t)
+	r.bucket("big")
+	for _, algorithm := range []string{"MD5", "SHA256", "CRC32", "CRC64NVME"} {
+		var doc struct{ UploadId string }
+		made := r.must("POST", "/big/k?uploads", "", "X-Amz-Checksum-Algorithm", algorithm)
+		if err := xml.Unmarshal([]byte(made.body), &doc); err != nil {
+			t.Fatal(err)
+		}
+		hash, _ := signer.NewChecksum(algorithm)
+		hash.Write([]byte("data"))
+		sum := base64.StdEncoding.EncodeToString(hash.Sum(nil))
+		at := "/big/k?uploadId=" + doc.UploadId
+		p := r.must("PUT", at+"&partNumber=1", "data", "X-Amz-Checksum-"+algorithm, sum)
+		r.must("POST", at, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+p.header.Get("Etag")+"</ETag><Checksum"+algorithm+">"+sum+"</Checksum"+algorithm+"></Part></CompleteMultipartUpload>")
+		r.must("PUT", "/big/c", "", "X-Amz-Copy-Source", "/big/k").contains(t, "<Checksum"+algorithm+">"+sum+"</Checksum"+algorithm+">", "<ChecksumType>FULL_OBJECT</ChecksumType>")
+		r.must("HEAD", "/big/c", "", "X-Amz-Checksum-Mode", "ENABLED").headers(t, "X-Amz-Checksum-"+algorithm, sum, "X-Amz-Checksum-Type", "FULL_OBJECT")
+	}
+}
