@@ -12,7 +12,7 @@ func (s *Store) SetTags(ref Ref, tags []Pair) (Version, error) {
 }
 
 // SetRetention replaces the retention of a version. Mode "" removes it. What is
-// retained may be retained longer; less needs bypass, and in COMPLIANCE mode is
+// retained may be retained longer; all else needs bypass, and in COMPLIANCE mode is
 // refused
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html).
 func (s *Store) SetRetention(ref Ref, mode string, until time.Time, bypass bool) (Version, error) {
@@ -30,10 +30,10 @@ func (s *Store) SetRetention(ref Ref, mode string, until time.Time, bypass bool)
 	})
 }
 
-// longer reports whether a retention is at least as strict as the present one.
+// longer reports whether a retention leaves the mode of the present one and ends no
+// sooner.
 func longer(present Lock, mode string, until time.Time) bool {
-	strict := mode == present.Mode || mode == "COMPLIANCE"
-	return strict && !until.Before(present.Until)
+	return mode == present.Mode && !until.Before(present.Until)
 }
 
 // SetLegalHold sets or removes the legal hold of a version.

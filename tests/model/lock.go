@@ -103,16 +103,9 @@ func (m *Model) putRetention(_ Step, in *s3.PutObjectRetentionInput) *Want {
 	case ends <= m.elapsed:
 		return fail("InvalidArgument")
 	}
-	if v.until != nil && v.ends > m.elapsed && (v.mode != mode || ends < v.ends) {
-		switch {
-		case v.mode == types.ObjectLockModeCompliance:
-			return fail("AccessDenied")
-		case !val(in.BypassGovernanceRetention):
-			if mode == types.ObjectLockModeCompliance {
-				return nil // S3 does not document it
-			}
-			return fail("AccessDenied")
-		}
+	held := v.until != nil && v.ends > m.elapsed && (v.mode != mode || ends < v.ends)
+	if held && (v.mode == types.ObjectLockModeCompliance || !val(in.BypassGovernanceRetention)) {
+		return fail("AccessDenied")
 	}
 	v.mode, v.until, v.ends = mode, r.RetainUntilDate, ends
 	return done(http.StatusOK, &s3.PutObjectRetentionOutput{})

@@ -234,7 +234,9 @@ func TestObjectLock(t *testing.T) {
 	r.must("HEAD", "/locked/k", "").headers(t, "X-Amz-Object-Lock-Legal-Hold", "OFF")
 	r.refused(403, "AccessDenied", "DELETE", "/locked/k?versionId="+id, "")
 	r.refused(403, "AccessDenied", "PUT", "/locked/k?retention", "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2030-05-06T08:00:00Z</RetainUntilDate></Retention>")
-	r.must("PUT", "/locked/k?retention", "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2030-05-08T00:00:00Z</RetainUntilDate></Retention>")
+	stricter := "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2030-05-08T00:00:00Z</RetainUntilDate></Retention>"
+	r.refused(403, "AccessDenied", "PUT", "/locked/k?retention", stricter) // nobody could undo it
+	r.must("PUT", "/locked/k?retention", stricter, "X-Amz-Bypass-Governance-Retention", "true")
 	r.refused(403, "AccessDenied", "DELETE", "/locked/k?versionId="+id, "", "X-Amz-Bypass-Governance-Retention", "true")
 	for body, code := range map[string]string{
 		"<Retention><Mode>SOME</Mode><RetainUntilDate>2031-05-08T00:00:00Z</RetainUntilDate></Retention>":       "MalformedXML",
