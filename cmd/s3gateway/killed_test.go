@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,7 +57,7 @@ func hold(t *testing.T, store *testbed.Store, passOn bool) holding {
 }
 
 // startProcess runs a gateway as a process of its own, on a unix socket.
-func startProcess(t *testing.T, settings ...string) (*exec.Cmd, *http.Transport) {
+func startProcess(t *testing.T, settings ...string) (*exec.Cmd, *http.Transport, *testlog.Buffer) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "killed") // short enough for a socket
 	if err != nil {
@@ -89,7 +90,7 @@ func startProcess(t *testing.T, settings ...string) (*exec.Cmd, *http.Transport)
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return cmd, client
+	return cmd, client, said
 }
 
 // TestAnUploadOutlivesAKillBeforeItsEnd kills the gateway when all bytes are
@@ -103,7 +104,7 @@ func TestAnUploadOutlivesAKillBeforeItsEnd(t *testing.T) {
 			settings := append([]string{"S3_ENABLED=true", "S3_BUCKET_NAME=" + bucket, "S3_ENDPOINT_URL=" + before.Endpoint.String(), "S3_REGION=" + store.Region,
 				"S3_ACCESS_KEY_ID=" + store.AccessKeyID, "S3_SECRET_ACCESS_KEY=" + store.SecretAccessKey,
 				"GATEWAY_ACCESS_KEY_ID=" + testKeyID, "GATEWAY_SECRET_ACCESS_KEY=" + testSecret}, open...)
-			process, client := startProcess(t, settings...)
+			process, client, _ := startProcess(t, settings...)
 			body := bytes.Repeat([]byte("0123456789abcdef"), 12<<20/16)
 			created := doBy(t, client, newRequest(t, "POST", "http://localhost/api/v1/upload/resumable", nil,
 				"Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(len(body)), "Upload-Metadata", "filename YS5iaW4="))
@@ -127,7 +128,7 @@ func TestAnUploadOutlivesAKillBeforeItsEnd(t *testing.T) {
 			if err := <-over; err == nil {
 				t.Error("the client was answered by a dead process")
 			}
-			_, client = startProcess(t, settings...)
+			_, client, said := startProcess(t, settings...)
 			var head answer
 			eventually(t, "another process has finished it", func() bool {
 				head = doBy(t, client, newRequest(t, "HEAD", "http://localhost"+at.Path, nil, "Tus-Resumable", "1.0.0"))
@@ -137,6 +138,8 @@ func TestAnUploadOutlivesAKillBeforeItsEnd(t *testing.T) {
 			if head.status != 200 || head.header.Get("Upload-Offset") != strconv.Itoa(len(body)) || id == "" {
 				t.Fatalf("%d %v", head.status, head.header)
 			}
+			finished := regexp.MustCompile(`"log":"audit".*"outcome":"changed".*"action":"write".*"key":"` + regexp.QuoteMeta(id) + `"`)
+			eventually(t, "the audit log says that the HEAD made the file", func() bool { return finished.MatchString(said.String()) })
 			got := doBy(t, client, newRequest(t, "GET", "http://localhost/api/v1/upload/download/"+id, nil))
 			if got.status != 200 || !bytes.Equal(got.body, body) {
 				t.Errorf("%d, %d bytes of %d", got.status, len(got.body), len(body))
