@@ -171,7 +171,7 @@ func TestStreamsAreSlowedAndNotCut(t *testing.T) {
 	const size = 60_000
 	rate := Rate{PerSecond: 100_000, Burst: 10_000}
 	p := underRates(t, Rates{Bytes: &rate}, Rates{})
-	for _, way := range []string{"up", "down"} {
+	for _, way := range []string{"up", "down", "brought from another backend"} {
 		t.Run(way, func(t *testing.T) {
 			traffic, body := newTraffic(newClock()), bytes.Repeat([]byte{7}, size)
 			began := time.Now()
@@ -183,7 +183,11 @@ func TestStreamsAreSlowedAndNotCut(t *testing.T) {
 					_, _ = w.Write(body)
 					return
 				}
-				read, err := io.ReadAll(r.Body)
+				source := r.Body
+				if way != "up" {
+					source = passage.Incoming(io.NopCloser(bytes.NewReader(body)))
+				}
+				read, err := io.ReadAll(source)
 				if err != nil || !bytes.Equal(read, body) {
 					t.Errorf("%d bytes, %v", len(read), err)
 				}
