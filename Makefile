@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-slow test-faults test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-slow test-faults test-faults-minio test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -59,6 +59,9 @@ test-faults-short: build ## power cuts, disk faults, flipped bits and kills: fiv
 
 test-faults: build ## all of them: each sync, 2,000 writes, each operation that fails, 1,000 kills (two hours)
 	$(FAULTS) -timeout 6h . -args $(FAULTS_ARGS) -syncs 0 -cuts 2000 -ops 0 -flips 1000 -kills 1000
+
+test-faults-minio: build minio ## the gateway before MinIO: 500 kills, and a network that flips, cuts and stalls (ten minutes)
+	$(FAULTS) -timeout 2h -run BeforeMinIO . -args $(FAULTS_ARGS) -minio $(CURDIR)/$(MINIO) -remote-kills 500
 
 minio: $(MINIO) ## build the MinIO server that test-minio uses (about five minutes, once)
 $(MINIO): tools/minio/go.mod tools/minio/go.sum

@@ -20,7 +20,7 @@ import (
 type Campaign struct {
 	Gateway *Gateway
 	Rand    *rand.Rand
-	Workers int // of the S3 endpoint
+	Workers int // of the S3 endpoint; 0: its buckets are not looked at either
 	Clients int // of the upload API
 
 	Kills, Steps int
@@ -37,6 +37,9 @@ func (c *Campaign) Begin(ctx context.Context) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: 32}
 	c.s3 = workload.NewClient(c.Gateway.URL, c.Gateway.Keys(), transport)
 	c.state = workload.NewState()
+	if c.Workers == 0 {
+		c.state.Buckets = nil
+	}
 	for i := range c.Clients {
 		c.uploaders = append(c.uploaders, &uploader{
 			name: fmt.Sprintf("client%d", i), base: c.Gateway.URL, http: &http.Client{Transport: transport},

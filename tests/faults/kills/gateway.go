@@ -30,6 +30,9 @@ type Gateway struct {
 	Program string
 	Data    string // DATA_DIR
 	URL     string
+	// Settings are further variables of its environment, such as those of an S3
+	// backend in the place of the embedded store.
+	Settings []string
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -63,6 +66,7 @@ func (g *Gateway) Start() error {
 		"DATA_DIR="+g.Data, "LISTEN_ADDR="+g.URL[len("http://"):], "ADMIN_ADDR=off", "LOG_LEVEL=ERROR",
 		"GATEWAY_ACCESS_KEY_ID="+accessKey, "GATEWAY_SECRET_ACCESS_KEY="+secretKey, "API_KEYS=app="+apiKey,
 		"MAX_FILE_SIZE=0", "ALLOWED_FILE_TYPES=*/*")
+	cmd.Env = append(cmd.Env, g.Settings...)
 	cmd.Stdout, cmd.Stderr = &g.output, &g.output
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the gateway: %w", err)
