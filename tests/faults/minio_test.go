@@ -90,7 +90,7 @@ func TestNothingIsLostByKillsAndABadNetworkBeforeMinIO(t *testing.T) {
 		"S3_ENABLED=true", "S3_ENDPOINT_URL=http://" + wire.Addr, "S3_BUCKET_NAME=" + minioBucket, "S3_REGION=us-east-1",
 		"S3_ACCESS_KEY_ID=" + minioUser, "S3_SECRET_ACCESS_KEY=" + minioSecret,
 	}
-	c := &kills.Campaign{Gateway: g, Rand: rand.New(rand.NewPCG(*seedFlag, 4)), Clients: 4}
+	c := &kills.Campaign{Gateway: g, Rand: rand.New(rand.NewPCG(*seedFlag, 4)), Clients: 4, BadNetwork: true}
 	if err := c.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ s3("mb", f"s3://{B}")
 @case("s3 cp takes odd keys up, s3 ls shows them, s3 cp brings them back and s3 rm removes them")
 def _():
     keys = [e["key"] for e in KEYS if not refused(e) and e["name"] not in (
-        "a tab and a newline", "a control character", "a leading slash", "a space at both ends", "1,024 bytes in segments")]
+        "a tab and a newline", "a control character", "a leading slash", "a space at both ends") and len(e["key"].encode()) <= 1000]
     source = folder.file("odd", b"odd bytes")
     for key in keys:
         s3("cp", "--only-show-errors", source, f"s3://{B}/odd/{key}")

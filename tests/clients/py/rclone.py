@@ -2,6 +2,7 @@
 
 import json
 import os
+import posixpath
 
 from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, SECRET_KEY, Cases, Folder, body, bucket_name, command, fetch,
                      must_fail, refused, same)
@@ -32,7 +33,9 @@ rclone("mkdir", f"S:{B}")
 
 @case("odd keys go in, are listed, read and deleted")
 def _():
-    entries = [e for e in KEYS if not refused(e) and e["name"] not in ("a leading slash", "a tab and a newline", "a control character")]
+    # rclone cleans paths, as a shell does: "a//b" and "a/./b" are one file to it.
+    entries = [e for e in KEYS if not refused(e) and e["key"] == posixpath.normpath(e["key"])
+               and e["name"] not in ("a leading slash", "a tab and a newline", "a control character")]
     for e in entries:
         rclone("rcat", at("o/" + e["key"] if len(e["key"]) < 900 else e["key"]), stdin=e["key"].encode())
     for e in entries:

@@ -29,6 +29,8 @@ type uploader struct {
 	stop func() bool
 	bad  func(workload.Class, string, ...any)
 	n    int
+	// badNetwork is one between the gateway and its store.
+	badNetwork bool
 	done int // acknowledged steps
 
 	files map[string][]byte // by file id: they are there, with these bytes

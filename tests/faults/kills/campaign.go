@@ -22,6 +22,9 @@ type Campaign struct {
 	Rand    *rand.Rand
 	Workers int // of the S3 endpoint; 0: its buckets are not looked at either
 	Clients int // of the upload API
+	// BadNetwork says that reads may be broken off between the gateway and its
+	// store, and are then sent again.
+	BadNetwork bool
 
 	Kills, Steps int
 
@@ -44,7 +47,7 @@ func (c *Campaign) Begin(ctx context.Context) error {
 		c.uploaders = append(c.uploaders, &uploader{
 			name: fmt.Sprintf("client%d", i), base: c.Gateway.URL, http: &http.Client{Transport: transport},
 			rnd: rand.New(rand.NewPCG(c.Rand.Uint64(), 0)), bad: c.violation,
-			files: map[string][]byte{}, maybe: map[string][]byte{},
+			files: map[string][]byte{}, maybe: map[string][]byte{}, badNetwork: c.BadNetwork,
 		})
 	}
 	if err := errors.Join(c.Gateway.Start(), c.Gateway.Ready(ctx)); err != nil {

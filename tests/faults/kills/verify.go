@@ -38,10 +38,22 @@ func verify(ctx context.Context, all []*uploader) {
 }
 
 func (u *uploader) check(ctx context.Context, id string, b []byte, c workload.Class) {
-	a := u.send(ctx, http.MethodGet, uploadPath+"/download/"+escape(id), nil)
+	a := u.look(ctx, uploadPath+"/download/"+escape(id))
 	if a.status != 200 || !bytes.Equal(a.body, b) {
 		u.bad(c, "file %s: status %d, %d bytes, wanted %d", id, a.status, len(a.body), len(b))
 	}
+}
+
+// looks is how often a client reads again behind a bad network.
+const looks = 5
+
+// look sends a GET. Behind a bad network one that was broken off, or that is the
+// store's fault, is sent again.
+func (u *uploader) look(ctx context.Context, at string) (a answer) {
+	for i := 0; i == 0 || i < looks && u.badNetwork && (a.status == 0 || a.status >= 500); i++ {
+		a = u.send(ctx, http.MethodGet, at, nil)
+	}
+	return a
 }
 
 // adopt takes a file whose upload was not answered. It must be whole.
@@ -62,7 +74,7 @@ func adopt(ctx context.Context, all []*uploader, id string) bool {
 func (u *uploader) list(ctx context.Context) map[string]bool {
 	ids := map[string]bool{}
 	for cursor := ""; ; {
-		a := u.send(ctx, http.MethodGet, uploadPath+"/list?prefix=uploads&limit=1000&cursor="+url.QueryEscape(cursor), nil)
+		a := u.look(ctx, uploadPath+"/list?prefix=uploads&limit=1000&cursor="+url.QueryEscape(cursor))
 		var page struct {
 			Files []struct {
 				ID string `json:"file_id"`
