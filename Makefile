@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-slow test-faults test-faults-minio test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-adversary test-slow test-faults test-faults-minio test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -70,6 +70,12 @@ $(MINIO): tools/minio/go.mod tools/minio/go.sum
 
 test-rates: ## configured rates against achieved ones, with one replica and with three (four minutes)
 	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout $(TIMEOUT) -run TestMeasured ./cmd/s3gateway
+
+# The tests that SECURITY.md names, and how many changes of valid requests they try.
+CHANGES ?= 100000
+ADVERSARY = ^($(shell grep -oE '\b(Test|Fuzz)[A-Za-z0-9]+' SECURITY.md | sort -u | paste -sd'|' -))$$
+test-adversary: ## each attack of SECURITY.md, and CHANGES changes of valid requests (half an hour)
+	S3GATEWAY_CHANGES=$(CHANGES) $(GO) test -race -count=1 -parallel 12 -timeout 2h -run '$(ADVERSARY)' ./cmd/s3gateway ./proxy ./policy ./quota ./signer ./internal/...
 
 test-slow: ## 7,000 slow clients: p99 of the others, memory of each (one minute, 15,000 open files)
 	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout $(TIMEOUT) -run 'TestMeasuredSlowClients|TestAnUnreadAnswer' ./cmd/s3gateway

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,6 +13,39 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the generated parts of README.md and testdata anew")
+
+// Each test that SECURITY.md names is there: make test-adversary runs them by name.
+func TestSecurityNamesTestsThatAreThere(t *testing.T) {
+	text, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, folder := range []string{".", "../../proxy", "../../policy", "../../quota", "../../signer", "../../internal"} {
+		err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			for _, found := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)`).FindAllSubmatch(source, -1) {
+				there[string(found[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := regexp.MustCompile(`\b(?:Test|Fuzz)\w+`).FindAllString(string(text), -1)
+	if len(names) < 20 {
+		t.Errorf("only %d tests are named", len(names))
+	}
+	for _, name := range names {
+		if !there[name] {
+			t.Errorf("%s is not there", name)
+		}
+	}
+}
 
 // The table of settings in the README is made from the one in the code.
 func TestReadmeListsEverySetting(t *testing.T) {

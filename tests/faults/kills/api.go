@@ -101,13 +101,20 @@ func (u *uploader) send(ctx context.Context, method, at string, body []byte, hea
 func (u *uploader) insist(ctx context.Context, before func(), method, at string, body []byte, header ...string) answer {
 	for {
 		a := u.send(ctx, method, at, body, header...)
-		if a.status >= 200 && a.status < 500 || ctx.Err() != nil {
+		if !u.again(a) || ctx.Err() != nil {
 			u.done++
 			return a
 		}
 		time.Sleep(5 * time.Millisecond)
 		before()
 	}
+}
+
+// again reports whether a client sends a request again. Behind a bad network that
+// is so after a 400 or 403 too: a flipped byte in the head of a request makes the
+// store say so, and nobody can tell it from a refusal of the client.
+func (u *uploader) again(a answer) bool {
+	return a.status < 200 || a.status >= 500 || u.badNetwork && (a.status == 400 || a.status == 403)
 }
 
 func nothing() {}

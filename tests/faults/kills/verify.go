@@ -50,7 +50,7 @@ const looks = 5
 // look sends a GET. Behind a bad network one that was broken off, or that is the
 // store's fault, is sent again.
 func (u *uploader) look(ctx context.Context, at string) (a answer) {
-	for i := 0; i == 0 || i < looks && u.badNetwork && (a.status == 0 || a.status >= 500); i++ {
+	for i := 0; i == 0 || i < looks && u.badNetwork && u.again(a); i++ {
 		a = u.send(ctx, http.MethodGet, at, nil)
 	}
 	return a
