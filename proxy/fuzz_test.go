@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"net/http"
@@ -164,6 +166,63 @@ func FuzzListing(f *testing.F) {
 			if strings.HasPrefix(c.Key, gateway.ReservedPrefix) {
 				t.Fatalf("%q shows %q in %q", raw, c.Key, out)
 			}
+		}
+	})
+}
+
+// The policy of a form is refused with a code, or each of its conditions is one
+// that is checked.
+func FuzzPostPolicy(f *testing.F) {
+	for _, s := range []string{
+		`{"expiration":"2030-01-01T00:00:00Z","conditions":[{"bucket":"b"},["eq","$key","k"],["starts-with","$Content-Type",""],["content-length-range",1,10]]}`,
+		`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range","1","1e3"]]}`, `{"expiration":"","conditions":null}`,
+		`{"expiration":"2030-01-01T00:00:00Z","conditions":[["eq","key","k"]]}`, `[]`, `{"conditions":[{"a":1}]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		expires, all, err := parsePostPolicy(base64.StdEncoding.EncodeToString(raw))
+		if err != nil {
+			typed(t, err)
+			return
+		}
+		if expires.IsZero() {
+			t.Fatalf("%q never ends", raw)
+		}
+		for _, c := range all {
+			switch c.operator {
+			case "eq", "starts-with":
+				if c.field != strings.ToLower(c.field) || strings.HasPrefix(c.field, "$") && c.operator != "eq" {
+					t.Fatalf("%q: %+v", raw, c)
+				}
+			case "content-length-range":
+				if c.least < 0 || c.most < 0 {
+					t.Fatalf("%q: %+v", raw, c)
+				}
+			default:
+				t.Fatalf("%q: nobody checks %+v", raw, c)
+			}
+		}
+	})
+}
+
+// A bucket policy that passed is one value that every reader takes for the same.
+func FuzzBucketPolicy(f *testing.F) {
+	for _, s := range []string{`{"Version":"2012-10-17","Statement":[]}`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `{} {}`, `[1]`, `{"a":[{"b":[[[]]]}]}`, `{"a":"\ud800"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if err := checkJSON(raw); err != nil {
+			typed(t, err)
+			return
+		}
+		var value map[string]any
+		if err := json.Unmarshal(raw, &value); err != nil {
+			t.Fatalf("%q: %v", raw, err)
+		}
+		again, err := json.Marshal(value)
+		if err != nil || checkJSON(again) != nil {
+			t.Fatalf("%q written as %q: %v, %v", raw, again, err, checkJSON(again))
 		}
 	})
 }

@@ -31,7 +31,7 @@ type uploader struct {
 	n    int
 	// badNetwork is one between the gateway and its store.
 	badNetwork bool
-	done int // acknowledged steps
+	done       int // acknowledged steps
 
 	files map[string][]byte // by file id: they are there, with these bytes
 	// maybe has the files whose upload was not answered, by their names.
