@@ -233,6 +233,9 @@ func (r *objectReader) next() error {
 
 // Read returns the next verified bytes.
 func (r *objectReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	for {
 		if err := r.next(); err != nil {
 			return 0, err
@@ -249,6 +252,9 @@ func (r *objectReader) Read(p []byte) (int, error) {
 
 // readError translates damage, and leaves the errors of a writer as they are.
 func (s *Store) readError(err error) error {
+	if err == nil {
+		return nil // before errors.As, which allocates
+	}
 	if damage := (*blob.DamageError)(nil); errors.As(err, &damage) {
 		return s.translate(err)
 	}

@@ -142,6 +142,26 @@ func TestAReaderKeepsWhatWasDeleted(t *testing.T) {
 	}
 }
 
+func TestAnEmptyReadReturns(t *testing.T) {
+	s := newTestStore(t)
+	for _, size := range []int{1, 1 << 20} {
+		mustPut(t, s, "a", strings.Repeat("x", size))
+		o, err := s.Get(Ref{Bucket: "b", Key: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := o.Open(Range{Length: int64(size)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := r.Read(nil); n != 0 || err != nil {
+			t.Errorf("object of %d bytes: %d, %v", size, n, err)
+		}
+		r.Close()
+		o.Close()
+	}
+}
+
 func TestACopyOutlivesItsSource(t *testing.T) {
 	s := newTestStore(t)
 	for _, size := range []int{0, 10, 1 << 20} {
