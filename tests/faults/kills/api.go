@@ -96,13 +96,20 @@ func (u *uploader) send(ctx context.Context, method, at string, body []byte, hea
 	return answer{resp.StatusCode, resp.Header, b}
 }
 
+// insists is how often a request is sent before a client gives up.
+const insists = 3000
+
 // insist repeats a request until it is answered with something but 5xx. before
 // is called before each attempt but the first.
 func (u *uploader) insist(ctx context.Context, before func(), method, at string, body []byte, header ...string) answer {
-	for {
+	for i := 1; ; i++ {
 		a := u.send(ctx, method, at, body, header...)
 		if !u.again(a) || ctx.Err() != nil {
 			u.done++
+			return a
+		}
+		if i == insists {
+			u.bad(workload.BadAnswer, "%s %s was never answered: status %d: %v %s", method, at, a.status, a.header, a.body)
 			return a
 		}
 		time.Sleep(5 * time.Millisecond)
