@@ -22,28 +22,38 @@ const (
 	probeCleanup = 30 * time.Second
 )
 
+// believed is how long a backend is believed to enforce no conditions. A request
+// that was damaged on its way looks the same, so that is found out twice, and
+// again after a while.
+const believed = time.Minute
+
 // tried remembers what a backend was found to enforce.
-type tried struct{ enforced, ignored atomic.Bool }
+type tried struct {
+	enforced atomic.Bool
+	ignored  atomic.Int64 // until when it is not asked again, in Unix nanoseconds
+}
 
 // EnforcesWrites reports whether the backend enforces If-Match and If-None-Match
-// on writes. Where that is not known it is tried out once, in bucket.
+// on writes. Where that is not known it is tried out, in bucket.
 func (c *Client) EnforcesWrites(ctx context.Context, bucket string) (bool, error) {
-	switch {
-	case c.ConditionalWrites || c.tried.enforced.Load():
+	if c.ConditionalWrites || c.tried.enforced.Load() {
 		return true, nil
-	case c.tried.ignored.Load():
+	}
+	if c.now().UnixNano() < c.tried.ignored.Load() {
 		return false, nil
 	}
-	enforced, err := c.tryWrites(ctx, bucket)
-	switch {
-	case err != nil:
-		return false, err
-	case enforced:
-		c.tried.enforced.Store(true)
-	default:
-		c.tried.ignored.Store(true)
+	for range 2 {
+		enforced, err := c.tryWrites(ctx, bucket)
+		if err != nil {
+			return false, err
+		}
+		if enforced {
+			c.tried.enforced.Store(true)
+			return true, nil
+		}
 	}
-	return enforced, nil
+	c.tried.ignored.Store(c.now().Add(believed).UnixNano())
+	return false, nil
 }
 
 // tryWrites makes an object under conditions that hold, then under ones that do
