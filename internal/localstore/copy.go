@@ -145,7 +145,9 @@ func (o *Object) hash(ctx context.Context, r Range, w io.Writer) error {
 		return err
 	}
 	defer reader.Close()
-	n, err := io.Copy(w, &cancelReader{ctx, reader})
+	pooled := buffers.Get().(*[]byte)
+	defer buffers.Put(pooled)
+	n, err := io.CopyBuffer(w, &cancelReader{ctx, reader}, *pooled)
 	if err == nil && n != r.Length {
 		err = errRow
 	}

@@ -250,7 +250,7 @@ func (r *objectReader) Read(p []byte) (int, error) {
 	}
 }
 
-// readError translates damage, and leaves the errors of a writer as they are.
+// readError translates damage, and returns all other errors as they are.
 func (s *Store) readError(err error) error {
 	if err == nil {
 		return nil // before errors.As, which allocates

@@ -65,8 +65,6 @@ type Options struct {
 type Store struct {
 	o       Options
 	reading sync.RWMutex
-	windows sync.Pool // of *window
-	blocks  sync.Pool // of *[blockSize]byte
 	writers sync.Pool // of *bufio.Writer
 
 	mu         sync.Mutex
@@ -96,8 +94,6 @@ func Open(o Options) (*Store, error) {
 		o.Random = rand.Reader
 	}
 	s := &Store{o: o, unfinished: map[ID]struct{}{}, pins: map[ID]int{}}
-	s.windows.New = func() any { return new(window) }
-	s.blocks.New = func() any { return new([blockSize]byte) }
 	if err := s.makeFolders(); err != nil {
 		return nil, fmt.Errorf("open blob store %s: %w", o.Dir, err)
 	}

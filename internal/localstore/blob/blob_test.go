@@ -2,8 +2,10 @@ package blob
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -70,17 +72,15 @@ func readAll(s *Store, id ID, offset, length int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	return io.ReadAll(struct{ io.Reader }{r})
+	return io.ReadAll(r)
 }
 
-// verifyBlocks are as many as Verify reads at once.
-const verifyBlocks = verifyBuffer / blockSize
+// sizes are lengths around the borders of blocks and of the large buffer of
+// package relay.
+var sizes = []int{0, 1, 100, blockSize - 1, blockSize, blockSize + 1, 128<<10 - 1, 128 << 10, 128<<10 + 1, 5*blockSize + 17}
 
-// sizes are lengths around the borders of blocks and of what is read at once.
-var sizes = []int{0, 1, 100, blockSize - 1, blockSize, blockSize + 1, 2*blockSize - 1, 5*blockSize + 17, verifyBuffer - 1, verifyBuffer, verifyBuffer + 1, (verifyBlocks+1)*blockSize + 17}
-
-// buffers are sizes of the buffers that callers read with.
-var buffers = []int{1, 100, 4096, blockSize - 1, blockSize, blockSize + 1, 3 * blockSize, 128 << 10}
+// bufferSizes are those of buffers that hold a part of a block, one or many.
+var bufferSizes = []int{1, 100, 4096, blockSize - 1, blockSize, blockSize + 1, 128 << 10}
 
 func TestABlobOfEachSizeIsReadBack(t *testing.T) {
 	s := openAt(t, t.TempDir(), false)
@@ -117,16 +117,18 @@ func TestARangeHoldsItsBytes(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer func() { _ = r.Close() }()
-		var got []byte
-		for len(got) < length { // buffers of any size, one after another
-			buf := make([]byte, rapid.SampledFrom(buffers).Draw(rt, "buffer"))
-			n, err := r.Read(buf)
-			if n == 0 || err != nil {
-				rt.Fatal(n, err)
-			}
-			got = append(got, buf[:n]...)
+		var got bytes.Buffer
+		// Some bytes at once, the rest through a buffer.
+		head := make([]byte, rapid.IntRange(0, length).Draw(rt, "head"))
+		if _, err := io.ReadFull(r, head); err != nil {
+			rt.Fatal(err)
 		}
-		if !bytes.Equal(got, want) {
+		got.Write(head)
+		buffer := make([]byte, rapid.SampledFrom(bufferSizes).Draw(rt, "buffer"))
+		if n, err := copyThrough(&got, r, buffer); err != nil || n != int64(length-len(head)) {
+			rt.Fatal(n, err)
+		}
+		if !bytes.Equal(got.Bytes(), want) {
 			rt.Fatalf("%d bytes at %d differ", length, offset)
 		}
 		if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
@@ -243,49 +245,167 @@ func TestADamagedBlockHarmsOnlyItsRanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close() }()
-	if out, err := io.ReadAll(r); !isDamage(err, id) || !bytes.Equal(out, data[:3*blockSize]) {
-		t.Errorf("%d bytes, %v", len(out), err)
+	var out bytes.Buffer
+	if _, err := io.Copy(&out, r); !isDamage(err, id) || !bytes.Equal(out.Bytes(), data[:3*blockSize]) {
+		t.Errorf("%d bytes, %v", out.Len(), err)
 	}
 	if n, err := r.Read(make([]byte, 10)); n > 0 || !isDamage(err, id) {
 		t.Errorf("after the damage: %d bytes, %v", n, err)
 	}
 }
 
-// With buffers of any size, all bytes before a damaged block come and none of it.
-func TestADamagedBlockEndsTheReadBeforeIt(t *testing.T) {
+// TestDamageEndsARangeAtItsBlock reads ranges with each buffer, of a sound blob
+// and with damage in each block: all bytes before it are served, and none of it.
+func TestDamageEndsARangeAtItsBlock(t *testing.T) {
 	s := fresh(t)
-	data := bytesOf(5*blockSize + 17)
-	rapid.Check(t, func(rt *rapid.T) {
-		id := store(t, s, data, 1<<20)
-		bad := rapid.IntRange(0, 5).Draw(rt, "block")
-		flip(t, s, id, bad*blockSize*8+rapid.IntRange(0, 16*8).Draw(rt, "bit"))
-		offset := rapid.IntRange(0, len(data)-1).Draw(rt, "offset")
-		end := rapid.IntRange(offset+1, len(data)).Draw(rt, "end")
-		r, err := s.Open(id, int64(offset), int64(end-offset))
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer func() { _ = r.Close() }()
-		var got []byte
-		for err == nil {
-			buf := make([]byte, rapid.SampledFrom(buffers).Draw(rt, "buffer"))
-			n := 0
-			n, err = r.Read(buf)
-			got = append(got, buf[:n]...)
-		}
-		want := data[offset:end]
-		if from, to := bad*blockSize, (bad+1)*blockSize; offset < to && end > from {
-			want = data[offset:max(offset, from)]
-			if !isDamage(err, id) {
-				rt.Errorf("ended with %v", err)
+	data := bytesOf(19*blockSize + 17)
+	id := store(t, s, data, 1<<20)
+	random := rand.New(rand.NewPCG(1, 2))
+	for bad := -1; bad < int(blocks(int64(len(data)))); bad++ {
+		bit := 0
+		if bad >= 0 {
+			if bit = bad*blockSize*8 + random.IntN(17*8); random.IntN(3) == 0 {
+				bit = (len(data)+bad*sumSize)*8 + random.IntN(sumSize*8) // in its checksum
 			}
-		} else if err != io.EOF {
-			rt.Errorf("ended with %v", err)
+			flip(t, s, id, bit)
 		}
-		if !bytes.Equal(got, want) {
-			rt.Errorf("%d bytes, want %d", len(got), len(want))
+		for _, size := range bufferSizes {
+			for range 10 {
+				offset, length := randomRange(random, len(data), bad, size)
+				if err := checkRange(s, id, data, bad, size, offset, length); err != nil {
+					t.Errorf("damage in block %d, buffer of %d, %d bytes at %d: %v", bad, size, length, offset, err)
+				}
+			}
 		}
-	})
+		if bad >= 0 {
+			flip(t, s, id, bit)
+		}
+	}
+}
+
+// randomRange returns a range of size bytes. It is often one near the damaged
+// block, or one that begins at the border of a block, and short for a buffer that
+// would take long.
+func randomRange(random *rand.Rand, size, bad, buffer int) (offset, length int) {
+	offset = random.IntN(size + 1)
+	if bad >= 0 && random.IntN(2) == 0 {
+		offset = min(max(bad*blockSize-random.IntN(3*blockSize), 0), size)
+	}
+	if random.IntN(3) == 0 {
+		offset -= offset % blockSize
+	}
+	length = random.IntN(size - offset + 1)
+	if buffer < 4096 {
+		length = min(length, random.IntN(4*blockSize))
+	}
+	return offset, length
+}
+
+// checkRange reads a range through a buffer. bad is the number of the damaged
+// block, negative where none is.
+func checkRange(s *Store, id ID, data []byte, bad, buffer, offset, length int) error {
+	want := data[offset : offset+length]
+	damaged := bad >= 0 && length > 0 && offset < (bad+1)*blockSize && offset+length > bad*blockSize
+	if damaged {
+		want = data[offset:max(offset, bad*blockSize)]
+	}
+	r, err := s.Open(id, int64(offset), int64(length))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	const beyond = 0xa5
+	memory := bytes.Repeat([]byte{beyond}, buffer+blockSize)
+	var got []byte
+	for err == nil {
+		var n int
+		if n, err = r.Read(memory[:buffer]); n > 0 && err != nil || n == 0 && err == nil {
+			return fmt.Errorf("Read returned %d bytes and %v", n, err)
+		}
+		got = append(got, memory[:n]...)
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("%d bytes were read, want %d", len(got), len(want))
+	}
+	if isDamage(err, id) != damaged || !damaged && err != io.EOF {
+		return fmt.Errorf("it ended with %w", err)
+	}
+	if n, again := r.Read(memory[:buffer]); n != 0 || again != err {
+		return fmt.Errorf("after %w: %d bytes, %w", err, n, again)
+	}
+	if bytes.Count(memory[buffer:], []byte{beyond}) != blockSize {
+		return errors.New("Read wrote behind the end of its buffer")
+	}
+	return nil
+}
+
+// TestAFileThatIsCutIsServedUpToTheCut cuts a file that is open already.
+func TestAFileThatIsCutIsServedUpToTheCut(t *testing.T) {
+	s := fresh(t)
+	data := bytesOf(5 * blockSize)
+	for _, size := range bufferSizes {
+		id := store(t, s, data, 1<<20)
+		r, err := s.Open(id, 10, int64(len(data))-10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(s.path(id), 3*blockSize+5); err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		_, err = copyThrough(&got, r, make([]byte, size))
+		if !isDamage(err, id) || !strings.Contains(err.Error(), "too short") {
+			t.Errorf("buffer of %d: %v", size, err)
+		}
+		if !bytes.Equal(got.Bytes(), data[10:3*blockSize]) {
+			t.Errorf("buffer of %d: %d bytes were read", size, got.Len())
+		}
+		_ = r.Close()
+	}
+}
+
+// TestAReaderThatStandsStillHoldsNoBlock reads as a copy to a client that stops
+// reading does.
+func TestAReaderThatStandsStillHoldsNoBlock(t *testing.T) {
+	s := fresh(t)
+	id := store(t, s, bytesOf(3*blockSize), 1<<20)
+	r, err := s.Open(id, 0, 3*blockSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	for _, step := range []struct {
+		size int
+		held bool
+	}{{blockSize, false}, {100, true}, {blockSize - 101, true}, {1, false}, {blockSize, false}} {
+		if _, err := io.ReadFull(r, make([]byte, step.size)); err != nil {
+			t.Fatal(err)
+		}
+		if held := r.block != nil; held != step.held {
+			t.Errorf("after %d bytes a block is held: %v", step.size, held)
+		}
+	}
+}
+
+// TestAnotherSizeOfBlocksIsAnotherFormat has a sound footer of a file with blocks
+// of 64 KiB, which no release wrote.
+func TestAnotherSizeOfBlocksIsAnotherFormat(t *testing.T) {
+	s := fresh(t)
+	id := store(t, s, bytesOf(100), 100)
+	file, err := os.ReadFile(s.path(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	footer := file[len(file)-footerSize:]
+	binary.LittleEndian.PutUint32(footer[12:], 64<<10)
+	seeds := newSeeds(id)
+	binary.LittleEndian.PutUint32(footer[footerSize-sumSize:], crc32.Update(seeds.at(footerBlock), castagnoli, footer[:footerSize-sumSize]))
+	if err := os.WriteFile(s.path(id), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(id, 0, 100); !isDamage(err, id) || !strings.Contains(err.Error(), "of another format") {
+		t.Error(err)
+	}
 }
 
 func TestABlockFromElsewhereDoesNotPass(t *testing.T) {
@@ -497,7 +617,7 @@ func TestAnIDIsStrictLowerCaseHex(t *testing.T) {
 	}
 }
 
-// TestCloseDuringAReadIsSafe closes readers while others read: a block that
+// TestCloseDuringAReadIsSafe closes readers while others read: a buffer that
 // returns to the pool too early would show another blob's bytes.
 func TestCloseDuringAReadIsSafe(t *testing.T) {
 	s := fresh(t)
@@ -510,7 +630,7 @@ func TestCloseDuringAReadIsSafe(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			for range 100 {
+			for round := range 100 {
 				r, err := s.Open(ids[i%4], 0, 4*blockSize)
 				if err != nil {
 					t.Error(err)
@@ -519,13 +639,17 @@ func TestCloseDuringAReadIsSafe(t *testing.T) {
 				var closing sync.WaitGroup
 				closing.Go(func() { _ = r.Close() })
 				var out bytes.Buffer
-				if _, err := io.CopyBuffer(&out, r, make([]byte, 100+i*blockSize/2)); err != nil && !errors.Is(err, fs.ErrClosed) {
+				buffer := make([]byte, []int{1000, 3 * blockSize}[round%2])
+				if _, err := copyThrough(&out, r, buffer); err != nil && !errors.Is(err, fs.ErrClosed) {
 					t.Error(err)
 				}
 				if !bytes.HasPrefix(datas[i%4], out.Bytes()) {
 					t.Error("bytes of another blob")
 				}
 				closing.Wait()
+				if _, err := r.file.Stat(); !errors.Is(err, fs.ErrClosed) || r.table != nil || r.block != nil {
+					t.Errorf("a closed reader holds its file or its memory: %v", err)
+				}
 				_ = r.Close()
 			}
 		})
@@ -572,6 +696,24 @@ func TestAFullDiskIsNamedAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestAFailingClientEndsTheRead(t *testing.T) {
+	s := fresh(t)
+	id := store(t, s, bytesOf(5*blockSize), 1<<20)
+	r, err := s.Open(id, 0, 5*blockSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	gone := errors.New("client is gone")
+	if n, err := io.Copy(failing{gone}, r); n != 0 || !errors.Is(err, gone) {
+		t.Error(n, err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
 func TestOpenIsRepeatable(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, dir, false)
@@ -591,28 +733,33 @@ func TestOpenIsRepeatable(t *testing.T) {
 	}
 }
 
+// BenchmarkRead reads with the buffers of package relay.
 func BenchmarkRead(b *testing.B) {
+	const size = 64 << 20
 	s := fresh(b)
-	for _, size := range []int{100 << 10, 64 << 20} {
-		id := store(b, s, bytesOf(size), 1<<20)
-		for _, buffer := range []int{4 << 10, 8 << 10, 128 << 10} {
-			b.Run(fmt.Sprintf("%d/buffer=%d", size, buffer), func(b *testing.B) {
-				buf := make([]byte, buffer)
-				b.SetBytes(int64(size))
-				b.ReportAllocs()
-				for b.Loop() {
-					r, err := s.Open(id, 0, int64(size))
-					if err != nil {
-						b.Fatal(err)
-					}
-					if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, buf); err != nil {
-						b.Fatal(err)
-					}
-					_ = r.Close()
+	id := store(b, s, bytesOf(size), 1<<20)
+	for _, buffer := range []int{128 << 10, 8 << 10} {
+		b.Run(fmt.Sprintf("%dKiB", buffer>>10), func(b *testing.B) {
+			buf := make([]byte, buffer)
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := s.Open(id, 0, size)
+				if err != nil {
+					b.Fatal(err)
 				}
-			})
-		}
+				if n, err := copyThrough(io.Discard, r, buf); n != size || err != nil {
+					b.Fatal(n, err)
+				}
+				_ = r.Close()
+			}
+		})
 	}
+}
+
+// copyThrough copies with this buffer, whatever methods w has to copy by itself.
+func copyThrough(w io.Writer, r io.Reader, buf []byte) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf)
 }
 
 func BenchmarkWrite(b *testing.B) {

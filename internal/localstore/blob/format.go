@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	blockSize  = 8 << 10
+	blockSize  = 8 << 10 // of the smallest buffer of package relay, which then needs no copy
 	sumSize    = 4
 	footerSize = 32
 	version    = 1

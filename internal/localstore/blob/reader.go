@@ -11,30 +11,37 @@ import (
 	"sync"
 )
 
-// tableWindow is how much of the table of checksums a Reader holds, in bytes: that
-// of 8 MiB of data.
-const tableWindow = 1024 * sumSize
+const (
+	tableWindow  = 1024 * sumSize // of 8 MiB of data
+	verifyBuffer = 128 << 10
+)
 
-// window is the memory of a Reader: the end of the table, and the footer behind it.
-type window [tableWindow + footerSize]byte
+// tableBuffer holds a part of the table, and at first the footer.
+type tableBuffer [tableWindow + footerSize]byte
 
-// Reader reads a range of a blob. It reads into the caller's buffer and holds no
-// block of its own, unless that buffer is smaller than a block. Close may be called
-// while another goroutine reads; otherwise a Reader is for one goroutine.
+// A Reader holds a tableBuffer until it is closed, but a block only while a part
+// of it is unread: a client that stands still must cost little.
+var (
+	tables        = sync.Pool{New: func() any { return new(tableBuffer) }}
+	blockBuffers  = sync.Pool{New: func() any { return new([blockSize]byte) }}
+	verifyBuffers = sync.Pool{New: func() any { return new([verifyBuffer]byte) }}
+)
+
+// Reader reads a range of a blob. Close may be called while another goroutine
+// reads; otherwise a Reader is for one goroutine.
 type Reader struct {
-	s      *Store
 	id     ID
 	file   *os.File
 	seeds  seeds
 	length int64 // of the data of the blob
 	next   int64 // offset of the next byte to load
 	end    int64 // offset after the last byte of the range
-	w      *window
-	sums   []byte // entries in w
-	first  int64  // the block of sums[0]
-	block  *[blockSize]byte
-	ready  []byte // verified bytes in block, which is nil without any
-	err    error
+	table  *tableBuffer
+	sums   []byte           // entries in table
+	first  int64            // the block of sums[0]
+	block  *[blockSize]byte // nil unless rest is in it
+	rest   []byte           // verified bytes of block
+	err    error            // of what is at next
 
 	mu     sync.Mutex
 	busy   bool
@@ -66,7 +73,7 @@ func (s *Store) open(id ID) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open blob: %w", err)
 	}
-	r := &Reader{s: s, id: id, file: f, seeds: newSeeds(id)}
+	r := &Reader{id: id, file: f, seeds: newSeeds(id)}
 	if err := r.readEnd(); err != nil {
 		_ = r.Close()
 		return nil, err
@@ -84,9 +91,9 @@ func (r *Reader) readEnd() error {
 	if size < footerSize {
 		return r.damage("the file is too short")
 	}
-	r.w = r.s.windows.Get().(*window)
-	tail := r.w[:min(size, int64(len(r.w)))]
-	if err := r.readAt(tail, size-int64(len(tail))); err != nil {
+	r.table = tables.Get().(*tableBuffer)
+	tail := r.table[:min(size, int64(len(r.table)))]
+	if _, err := r.readAt(tail, size-int64(len(tail))); err != nil {
 		return err
 	}
 	end := len(tail) - footerSize
@@ -103,19 +110,22 @@ func (r *Reader) readEnd() error {
 
 func (r *Reader) damage(reason string) error { return &DamageError{ID: r.id, Reason: reason} }
 
-// readAt fills p. A file that ends early is damaged.
-func (r *Reader) readAt(p []byte, offset int64) error {
+// readAt fills p, or returns how much it could fill and why no more. A file that
+// ends early is damaged.
+func (r *Reader) readAt(p []byte, offset int64) (int, error) {
 	n, err := r.file.ReadAt(p, offset)
 	if n == len(p) {
-		return nil
+		return n, nil
 	}
 	if errors.Is(err, io.EOF) {
-		return r.damage("the file is too short")
+		return n, r.damage("the file is too short")
 	}
-	return fmt.Errorf("read blob: %w", err)
+	return n, fmt.Errorf("read blob: %w", err)
 }
 
-// Read reads verified bytes. After an error that is not io.EOF no byte follows.
+// Read reads verified bytes. It may use the rest of p for bytes that are not. An
+// error comes after all bytes before it; after one that is not io.EOF no byte
+// follows.
 func (r *Reader) Read(p []byte) (int, error) {
 	if err := r.enter(); err != nil {
 		return 0, err
@@ -124,90 +134,82 @@ func (r *Reader) Read(p []byte) (int, error) {
 	switch {
 	case len(p) == 0:
 		return 0, nil
-	case len(r.ready) > 0:
-		return r.take(p), nil
+	case len(r.rest) > 0:
+		return r.readRest(p), nil
 	case r.err != nil:
 		return 0, r.err
 	case r.next == r.end:
 		return 0, io.EOF
 	}
-	start := r.next - r.next%blockSize
-	if stop := min(start+blockSize, r.length); int64(len(p)) < stop-start {
-		r.err = r.loadBlock(start, stop)
-		return r.take(p), r.err
+	if n := r.fitting(len(p)); n > 0 {
+		return r.readBlocks(p[:n])
 	}
-	n, err := r.load(p, start)
-	if r.err = err; n > 0 {
-		err = nil
-	}
-	return n, err
+	return r.readPart(p)
 }
 
-// load reads as many blocks from start on as p holds, verifies them there and
-// returns how many bytes of the range p then begins with: those before a block
-// that is damaged.
-func (r *Reader) load(p []byte, start int64) (int, error) {
-	whole := max(int64(len(p))/blockSize*blockSize, 1) // 1 for a last block that is shorter
-	stop := min(start+whole, r.end)
-	stop = min((stop+blockSize-1)/blockSize*blockSize, r.length)
-	data := p[:stop-start]
-	if err := r.readAt(data, start); err != nil {
-		return 0, err
+// readBlocks reads whole blocks into p, which has their length.
+func (r *Reader) readBlocks(p []byte) (int, error) {
+	n := copy(p, r.load(p)) // from the middle of p, where the range begins inside of a block
+	if n == 0 {
+		return 0, r.err
 	}
-	good, err := r.verifyAll(data, start/blockSize)
-	from, to := r.next-start, min(int64(good), r.end-start)
-	if to <= from {
-		return 0, err
-	}
-	r.next = start + to
-	return copy(p, data[from:to]), err
+	return n, nil
 }
 
-// verifyAll verifies blocks and returns how many bytes of them are good.
-func (r *Reader) verifyAll(data []byte, block int64) (good int, err error) {
-	for good < len(data) {
-		end := min(good+blockSize, len(data))
-		if err := r.verify(block, data[good:end]); err != nil {
-			return good, err
-		}
-		good = end
-		block++
+// readPart reads a part of a block that p is too small for.
+func (r *Reader) readPart(p []byte) (int, error) {
+	r.block = blockBuffers.Get().(*[blockSize]byte)
+	r.rest = r.load(r.block[:r.fitting(blockSize)])
+	if len(r.rest) == 0 {
+		r.releaseBlock()
+		return 0, r.err
 	}
-	return good, nil
+	return r.readRest(p), nil
 }
 
-// loadBlock reads and verifies one block into memory of the Reader's own.
-func (r *Reader) loadBlock(start, stop int64) error {
-	r.block = r.s.blocks.Get().(*[blockSize]byte)
-	data := r.block[:stop-start]
-	err := r.readAt(data, start)
-	if err == nil {
-		err = r.verify(start/blockSize, data)
-	}
-	if err != nil {
-		r.dropBlock()
-		return err
-	}
-	to := min(stop, r.end)
-	r.ready = data[r.next-start : to-start]
-	r.next = to
-	return nil
-}
-
-// take copies verified bytes and gives the block back with the last one.
-func (r *Reader) take(p []byte) int {
-	n := copy(p, r.ready)
-	if r.ready = r.ready[n:]; len(r.ready) == 0 {
-		r.dropBlock()
+// readRest reads from the block of which a part was read before.
+func (r *Reader) readRest(p []byte) int {
+	n := copy(p, r.rest)
+	if r.rest = r.rest[n:]; len(r.rest) == 0 {
+		r.releaseBlock()
 	}
 	return n
 }
 
-func (r *Reader) dropBlock() {
-	if r.block != nil {
-		r.s.blocks.Put(r.block)
+// fitting returns the length of those blocks, from the one of r.next to the last
+// of the range, that fit into n bytes. The last block of a blob may be short.
+func (r *Reader) fitting(n int) int {
+	start := r.next / blockSize * blockSize
+	if left := min(blocks(r.end)*blockSize, r.length) - start; left <= int64(n) {
+		return int(left)
 	}
-	r.block, r.ready = nil, nil
+	return n / blockSize * blockSize
+}
+
+// load reads the blocks from the one of r.next on into p, which has their length,
+// and returns their bytes of the range. It stops at a block that cannot be read or
+// verified and sets r.err.
+func (r *Reader) load(p []byte) []byte {
+	block := r.next / blockSize
+	start := block * blockSize
+	n, err := r.readAt(p, start)
+	good := 0
+	for good < len(p) && r.err == nil {
+		stop := min(good+blockSize, len(p))
+		if stop > n {
+			r.err = err
+		} else if r.err = r.verify(block, p[good:stop]); r.err == nil {
+			good = stop
+			block++
+		}
+	}
+	if good == 0 {
+		return nil
+	}
+	to := min(start+int64(good), r.end)
+	ready := p[r.next-start : to-start]
+	r.next = to
+	return ready
 }
 
 // verify compares a block with its checksum.
@@ -227,15 +229,15 @@ func (r *Reader) verify(block int64, data []byte) error {
 // loadTable reads the entries of the table from block on.
 func (r *Reader) loadTable(block int64) error {
 	n := min(blocks(r.length)-block, tableWindow/sumSize)
-	r.sums, r.first = r.w[:n*sumSize], block
-	if err := r.readAt(r.sums, r.length+block*sumSize); err != nil {
+	r.sums, r.first = r.table[:n*sumSize], block
+	if _, err := r.readAt(r.sums, r.length+block*sumSize); err != nil {
 		r.sums = nil
 		return err
 	}
 	return nil
 }
 
-// enter begins a call that uses the window.
+// enter begins a call that uses the memory of the reader.
 func (r *Reader) enter() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -256,8 +258,8 @@ func (r *Reader) leave() {
 	}
 }
 
-// Close closes the file. During a Read or WriteTo of another goroutine it takes
-// effect when that returns. Further calls do nothing.
+// Close closes the file. During a Read of another goroutine it takes effect
+// when that returns. Further calls do nothing.
 func (r *Reader) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -271,18 +273,22 @@ func (r *Reader) Close() error {
 	return r.release()
 }
 
-// release returns the memory: no slice of it is used afterwards.
+// release returns the buffers: no slice of them is used afterwards.
 func (r *Reader) release() error {
-	if r.w != nil {
-		r.s.windows.Put(r.w)
+	r.releaseBlock()
+	if r.table != nil {
+		tables.Put(r.table)
 	}
-	r.dropBlock()
-	r.w, r.sums = nil, nil
+	r.table, r.sums = nil, nil
 	return r.file.Close()
 }
 
-// verifyBuffer is how much Verify reads at once, in bytes.
-const verifyBuffer = 128 << 10
+func (r *Reader) releaseBlock() {
+	if r.block != nil {
+		blockBuffers.Put(r.block)
+	}
+	r.block, r.rest = nil, nil
+}
 
 // Verify reads the whole blob and returns its length.
 func (s *Store) Verify(id ID) (size int64, err error) {
@@ -292,11 +298,13 @@ func (s *Store) Verify(id ID) (size int64, err error) {
 	}
 	defer func() { _ = r.Close() }()
 	r.end = r.length
-	buf := make([]byte, min(blocks(r.length)*blockSize, verifyBuffer))
-	for r.next < r.end {
-		if _, err := r.Read(buf); err != nil {
-			return 0, err
-		}
+	buf := verifyBuffers.Get().(*[verifyBuffer]byte)
+	defer verifyBuffers.Put(buf)
+	for err == nil {
+		_, err = r.Read(buf[:])
+	}
+	if !errors.Is(err, io.EOF) {
+		return 0, err
 	}
 	return r.length, nil
 }

@@ -18,7 +18,7 @@ const writeBuffer = 128 << 10
 var errFinished = errors.New("the blob is finished")
 
 // Writer writes a new blob. It is for one goroutine. Its memory is a buffer and
-// four bytes per 8 KiB.
+// four bytes per block.
 type Writer struct {
 	s     *Store
 	id    ID

@@ -14,7 +14,7 @@
 // Bodies stream both ways. A body that fails stores nothing, and its error is
 // returned by RoundTrip as it is: this is how the gateway refuses at the end of
 // a body. The answer's body of GetObject verifies each block before a byte of it
-// is read, and implements io.WriterTo.
+// is read.
 //
 // Answers follow the Amazon S3 API reference
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html).
