@@ -299,6 +299,9 @@ func (c *changedRequests) one() {
 		}
 		return
 	case status == 0:
+		eventually(c.t, "the gateway gave it up, or has done it", func() bool {
+			return strings.Contains(c.scrape(), "s3gateway_requests_in_flight 0")
+		})
 		if c.unanswered++; c.state().equal(c.before) {
 			return
 		}
