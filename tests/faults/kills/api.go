@@ -97,7 +97,7 @@ func (u *uploader) send(ctx context.Context, method, at string, body []byte, hea
 }
 
 // insists is how often a request is sent before a client gives up.
-const insists = 3000
+const insists = 1000
 
 // insist repeats a request until it is answered with something but 5xx. before
 // is called before each attempt but the first.
@@ -239,8 +239,8 @@ func (u *uploader) chunk(ctx context.Context, at string, b []byte, offset int) s
 	}
 	a := u.send(ctx, http.MethodPatch, at, b[offset:end], "Tus-Resumable", "1.0.0",
 		"Upload-Offset", strconv.Itoa(offset), "Content-Type", "application/offset+octet-stream")
-	switch a.status {
-	case 0, 500, 503, 409, 423:
+	switch {
+	case u.again(a), a.status == 409, a.status == 423:
 		time.Sleep(5 * time.Millisecond)
 	default:
 		u.expect(ctx, a, "PATCH of resumable upload", 204)

@@ -28,6 +28,10 @@ var troubleNames = [troubles]string{"none", "a byte flipped on the way to the st
 // String returns the trouble in words.
 func (t Trouble) String() string { return troubleNames[t] }
 
+// headBytes is the head of a request. A byte that flips in it can have the store
+// wait for more of it, and the gateway for an answer, for two minutes.
+const headBytes = 1500
+
 // troubleBytes bounds how many bytes pass before a trouble.
 const troubleBytes = 1 << 20
 
@@ -91,6 +95,9 @@ func (w *Wire) choose() (kind Trouble, after int64, pause time.Duration) {
 	after = w.rnd.Int64N(troubleBytes)
 	if w.rnd.IntN(2) == 0 { // soon: most connections carry little
 		after = w.rnd.Int64N(4 << 10)
+	}
+	if kind == FlipUp {
+		after += headBytes
 	}
 	return kind, after, time.Duration(w.rnd.IntN(1500)) * time.Millisecond
 }
