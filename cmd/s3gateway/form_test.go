@@ -27,10 +27,16 @@ func (w *world) postForm(conditions string, file []byte, fields map[string]strin
 // postFormUnder makes one whose policy names no bucket but in the conditions.
 func (w *world) postFormUnder(conditions string, file []byte, fields map[string]string, change func(map[string]string)) *http.Request {
 	w.t.Helper()
+	return w.postFormBy(aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret}, conditions, file, fields, change)
+}
+
+// postFormBy makes one that is signed by any caller.
+func (w *world) postFormBy(keys aws.Credentials, conditions string, file []byte, fields map[string]string, change func(map[string]string)) *http.Request {
+	w.t.Helper()
 	at := time.Now().UTC()
 	scope := at.Format("20060102") + "/us-east-1/s3/aws4_request"
 	all := map[string]string{
-		"x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-credential": testKeyID + "/" + scope, "x-amz-date": at.Format("20060102T150405Z"),
+		"x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-credential": keys.AccessKeyID + "/" + scope, "x-amz-date": at.Format("20060102T150405Z"),
 	}
 	for name, value := range fields {
 		all[name] = value
@@ -38,7 +44,7 @@ func (w *world) postFormUnder(conditions string, file []byte, fields map[string]
 	policy := fmt.Sprintf(`{"expiration":%q,"conditions":[["starts-with","$x-amz-algorithm",""],["starts-with","$x-amz-credential",""],["starts-with","$x-amz-date",""],%s]}`,
 		at.Add(time.Minute).Format(time.RFC3339), conditions)
 	all["policy"] = base64.StdEncoding.EncodeToString([]byte(policy))
-	key := []byte("AWS4" + testSecret)
+	key := []byte("AWS4" + keys.SecretAccessKey)
 	for _, part := range strings.Split(scope, "/") {
 		key = mac(key, part)
 	}
