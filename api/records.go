@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -25,6 +26,18 @@ var errRecordChanged = errors.New("the record was changed by another request")
 type RecordState struct {
 	ETag    string // with its quotes, as If-Match wants it
 	Version string // "" on a bucket without versions
+}
+
+// left is the version under which a state is still there after now took its place,
+// "" where it is gone. A bucket whose versions are suspended replaces the null
+// version and may name none in its answer: to delete that would be to delete now.
+func (r RecordState) left(now RecordState) string {
+	const null = "null"
+	was, is := cmp.Or(r.Version, null), cmp.Or(now.Version, null)
+	if was == is {
+		return ""
+	}
+	return was
 }
 
 // RecordStore keeps records. It is safe for concurrent use.
@@ -87,9 +100,9 @@ func (s *Store) writeRecordWith(ctx context.Context, key string, old *RecordStat
 	return s.putRecordWith(ctx, key, old, with, pieces...)
 }
 
-// putRecordWith sends these headers too. It replaces old, or makes a new record when old is nil. The error is
-// errRecordChanged when another request was first. Of a bucket with versions the
-// replaced one is deleted: what a record held is not to be kept.
+// putRecordWith is writeRecordWith on a backend whose conditions are known to
+// hold. In a bucket with versions the replaced one is deleted: what a record held
+// is not to be kept.
 func (s *Store) putRecordWith(ctx context.Context, key string, old *RecordState, with http.Header, pieces ...[]byte) (RecordState, error) {
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
 	maps.Copy(header, with)
@@ -112,8 +125,11 @@ func (s *Store) putRecordWith(ctx context.Context, key string, old *RecordState,
 		return RecordState{}, err
 	}
 	now := recordOf(answer)
-	if old != nil && old.Version != "" && old.Version != now.Version {
-		if err := s.DeleteRecord(ctx, key, *old); err != nil {
+	if old == nil {
+		return now, nil
+	}
+	if version := old.left(now); version != "" {
+		if err := s.DeleteRecord(ctx, key, RecordState{Version: version}); err != nil {
 			s.Log.Warn().Err(err).Str("key", key).Msg("an old version of a record could not be deleted; a sweep will")
 		}
 	}

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +19,15 @@ func keepVersions(t *testing.T, bed *testbed.Store, bucket string) {
 	t.Helper()
 	if _, err := bed.Client(t).PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &bucket,
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// suspendVersions has a bucket keep no more of them.
+func suspendVersions(t *testing.T, bed *testbed.Store, bucket string) {
+	t.Helper()
+	if _, err := bed.Client(t).PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &bucket,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -56,4 +67,42 @@ func TestVersionsOfRecordsDoNotPileUp(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	wantRecords(t, files, 2)
+}
+
+// A record that is written again stays, whatever the bucket does with versions
+// meanwhile, and nothing of what it held before does.
+func TestARecordIsReplacedWhateverTheBucketDoesWithVersions(t *testing.T) {
+	var files *Store
+	w := newOnce(t, func(o *Options) { files = o.Records.(crashing).RecordStore.(*Store) })
+	const key = gateway.ReservedPrefix + "tus/x"
+	read := func() (string, RecordState) {
+		t.Helper()
+		body, state, err := files.OpenRecord(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		text, err := io.ReadAll(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text), state
+	}
+	if _, err := files.WriteRecord(t.Context(), key, nil, []byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	for i, change := range []func(*testing.T, *testbed.Store, string){
+		func(*testing.T, *testbed.Store, string) {}, keepVersions, suspendVersions, func(*testing.T, *testbed.Store, string) {}, keepVersions, suspendVersions,
+	} {
+		change(t, w.bed, w.bucket)
+		_, old := read()
+		want := strconv.Itoa(i + 1)
+		if _, err := files.WriteRecord(t.Context(), key, &old, []byte(want)); err != nil {
+			t.Fatal(i, err)
+		}
+		if got, _ := read(); got != want {
+			t.Errorf("%d: %q is read", i, got)
+		}
+		wantRecords(t, files, 1)
+	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,31 +73,65 @@ func (w *world) used(name string) (used quota.Usage) {
 	return used
 }
 
-// quotaModel does what clients do, in any order.
+// quotaModel does what clients do, in any order, and holds what is counted against
+// what is stored.
 type quotaModel struct {
 	*world
 	random  *rand.Rand
-	uploads []types.MultipartUpload
-	deleted []types.ObjectIdentifier // versions to delete
+	name    string // of the quota
+	most    quota.Usage
+	trace   []string
+	refused int
+	// Of the program that runs:
+	uploads  []types.MultipartUpload
+	resumes  []*resumable
+	files    []string                 // of the upload API
+	versions []types.ObjectIdentifier // some that there are or were
 }
 
 func one[T any](random *rand.Rand, of []T) T { return of[random.IntN(len(of))] }
 
 func (m *quotaModel) key() string { return one(m.random, []string{"a", "b", "c", "dir/d"}) }
 
-func (m *quotaModel) body() []byte { return make([]byte, m.random.IntN(300)) }
+// A few of them fill the quota.
+func (m *quotaModel) body() []byte { return bytes.Repeat([]byte("x"), m.random.IntN(300)) }
 
-// check compares after each step; a step that the store refuses changes nothing.
+// check compares after each step; a step that is refused changes nothing.
 func (m *quotaModel) check(step string, err error) {
 	m.t.Helper()
-	m.countedRight(fmt.Sprintf("%s (%v)", step, err), m.uploads...)
+	said := fmt.Sprint(err)
+	if strings.Contains(said, "QuotaExceeded") || strings.Contains(said, "507") {
+		m.refused++
+	}
+	m.trace = append(m.trace, fmt.Sprintf("%s (%.200s)", step, said))
+	got, want := m.used(m.name), m.stored(m.uploads)
+	for _, u := range m.resumes {
+		want.Bytes += u.offset
+	}
+	if got != want || want.Bytes > m.most.Bytes || want.Objects > m.most.Objects {
+		m.t.Fatalf("counted %+v, stored %+v, the quota is %+v, after\n%s", got, want, m.most, strings.Join(m.trace, "\n"))
+	}
+}
+
+// answered is a status of the upload API as check reads it.
+func answered(a answer) error {
+	if a.status/100 == 2 {
+		return nil
+	}
+	return fmt.Errorf("%d %s", a.status, a.body)
+}
+
+func (m *quotaModel) saw(key string, version *string) {
+	if version != nil {
+		m.versions = append(m.versions, types.ObjectIdentifier{Key: &key, VersionId: version})
+	}
 }
 
 func (m *quotaModel) put() {
 	key := m.key()
 	out, err := m.s3().PutObject(m.t.Context(), &s3.PutObjectInput{Bucket: &m.bucket, Key: &key, Body: bytes.NewReader(m.body())})
-	if err == nil && out.VersionId != nil {
-		m.deleted = append(m.deleted, types.ObjectIdentifier{Key: &key, VersionId: out.VersionId})
+	if err == nil {
+		m.saw(key, out.VersionId)
 	}
 	m.check("PutObject", err)
 }
@@ -107,9 +143,14 @@ func (m *quotaModel) putIfNew() {
 }
 
 func (m *quotaModel) putRefused() {
-	body := m.body()
-	a := do(m.t, m.signedPut(m.key(), body, "Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg=="))
-	m.check("PutObject with a wrong Content-MD5", fmt.Errorf("%d", a.status))
+	a := do(m.t, m.signedPut(m.key(), m.body(), "Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfA=="))
+	m.check("PutObject with a wrong Content-MD5", answered(a))
+}
+
+func (m *quotaModel) putForm() {
+	fields := map[string]string{"key": m.key()}
+	a := do(m.t, m.postForm(`,["starts-with","$key",""]`, m.body(), fields, nil))
+	m.check("form", answered(a))
 }
 
 func (m *quotaModel) delete() {
@@ -119,18 +160,20 @@ func (m *quotaModel) delete() {
 }
 
 func (m *quotaModel) deleteVersion() {
-	if len(m.deleted) == 0 {
+	if len(m.versions) == 0 {
 		return
 	}
-	v := one(m.random, m.deleted)
+	v := one(m.random, m.versions)
 	_, err := m.s3().DeleteObject(m.t.Context(), &s3.DeleteObjectInput{Bucket: &m.bucket, Key: v.Key, VersionId: v.VersionId})
 	m.check("DeleteObject of a version", err)
 }
 
 func (m *quotaModel) deleteMany() {
 	objects := []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("dir/d")}, {Key: aws.String("not there")}}
-	if len(m.deleted) > 0 {
-		objects = append(objects, one(m.random, m.deleted))
+	if len(m.versions) > 0 {
+		// Twice, as clients that repeat themselves do.
+		v := one(m.random, m.versions)
+		objects = append(objects, v, v)
 	}
 	_, err := m.s3().DeleteObjects(m.t.Context(), &s3.DeleteObjectsInput{Bucket: &m.bucket, Delete: &types.Delete{Objects: objects}})
 	m.check("DeleteObjects", err)
@@ -144,11 +187,6 @@ func (m *quotaModel) copy() {
 	}
 	_, err := m.s3().CopyObject(m.t.Context(), in)
 	m.check("CopyObject", err)
-}
-
-func (m *quotaModel) direct() {
-	got := m.putDirect("x.bin", "application/octet-stream", m.body(), m.random.IntN(2) == 0)
-	m.check("direct upload", fmt.Errorf("%v", got))
 }
 
 func (m *quotaModel) create() {
@@ -185,8 +223,11 @@ func (m *quotaModel) complete() {
 		return
 	}
 	p := listed.Parts[len(listed.Parts)-1] // one alone may have any size; the others are thrown away
-	_, err = m.s3().CompleteMultipartUpload(m.t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId,
+	out, err := m.s3().CompleteMultipartUpload(m.t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: p.PartNumber, ETag: p.ETag}}}})
+	if err == nil {
+		m.saw(*u.Key, out.VersionId)
+	}
 	m.check("CompleteMultipartUpload", err)
 }
 
@@ -199,34 +240,158 @@ func (m *quotaModel) abort() {
 	m.check("AbortMultipartUpload", err)
 }
 
-// Whatever clients do, what is counted is what is stored, to the byte and the
-// object, also where old versions stay.
-func TestWhatIsCountedIsWhatIsStored(t *testing.T) {
-	for _, versioning := range []types.BucketVersioningStatus{"", types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
-		t.Run("versioning "+string(versioning), func(t *testing.T) {
-			store := testbed.Open(t)
-			bucket := store.Bucket(t)
-			if versioning != "" {
-				setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
-			}
-			seed := stepsSeed(t)
-			m := &quotaModel{random: rand.New(rand.NewPCG(seed, 0)), world: newWorldOn(t, store, bucket, append(open, "QUOTA_BYTES=1MB")...)}
-			if versioning == types.BucketVersioningStatusSuspended {
-				// Old versions of its time with versions are there as well.
-				for _, key := range []string{"a", "b"} {
-					do(t, m.signedPut(key, make([]byte, 50)))
-				}
-				setVersioning(t, store, bucket, versioning)
-			}
-			steps := []func(){
-				m.put, m.put, m.putIfNew, m.putRefused, m.delete, m.deleteVersion, m.deleteMany, m.copy, m.direct,
-				m.create, m.part, m.part, m.part, m.complete, m.abort,
-			}
-			for range 150 {
-				one(m.random, steps)()
-			}
-		})
+// ask sends a request of the upload API; a file that it makes is known from now on.
+func (m *quotaModel) ask(step, method, path, contentType string, body []byte) answer {
+	a := do(m.t, newRequest(m.t, method, m.rest(path), unsized{bytes.NewReader(body)}, "Content-Type", contentType))
+	if a.status == http.StatusCreated {
+		m.files = append(m.files, fmt.Sprint(a.json(m.t)["file_id"]))
 	}
+	m.check(step, answered(a))
+	return a
+}
+
+func (m *quotaModel) direct() {
+	m.ask("direct upload", "PUT", "direct?filename=x.bin", "application/octet-stream", m.body())
+}
+
+func (m *quotaModel) changeFile() {
+	if len(m.files) == 0 {
+		return
+	}
+	id := one(m.random, m.files)
+	const json = "application/json"
+	switch m.random.IntN(5) {
+	case 0:
+		m.ask("copy of a file", "POST", "copy", json, fmt.Appendf(nil, `{"file_id":%q}`, id))
+	case 1:
+		m.ask("move of a file", "POST", "copy", json, fmt.Appendf(nil, `{"file_id":%q,"move":true}`, id))
+	case 2:
+		m.ask("rename of a file", "PATCH", "metadata/"+id, json, []byte(`{"filename":"other.bin"}`))
+	case 3:
+		m.ask("deletion of a file", "DELETE", id, "", nil)
+	default:
+		m.ask("deletion of files", "POST", "delete", json, fmt.Appendf(nil, `{"file_ids":[%q,%q]}`, id, one(m.random, m.files)))
+	}
+}
+
+func (m *quotaModel) begin() {
+	u, a := m.createUpload("", int64(1+m.random.IntN(500)))
+	if a.status == http.StatusCreated {
+		m.resumes = append(m.resumes, u)
+	}
+	m.check("begin of a resumable upload", answered(a))
+}
+
+func (m *quotaModel) resume() {
+	if len(m.resumes) == 0 {
+		return
+	}
+	i := m.random.IntN(len(m.resumes))
+	u := m.resumes[i]
+	over := func() { m.resumes = slices.Delete(m.resumes, i, i+1) }
+	if m.random.IntN(5) == 0 {
+		a := u.request("DELETE", nil)
+		over()
+		m.check("end of a resumable upload", answered(a))
+		return
+	}
+	total, _ := strconv.Atoi(u.request("HEAD", nil).header.Get("Upload-Length"))
+	a := u.patch(make([]byte, min(m.random.IntN(300), total-int(u.offset))))
+	switch id := a.header.Get("X-File-Id"); {
+	case a.status == http.StatusInsufficientStorage: // which ends it
+		over()
+	case id != "":
+		m.files = append(m.files, id)
+		over()
+	}
+	m.check("chunk of a resumable upload", answered(a))
+}
+
+// empty takes all away again, through the gateway.
+func (m *quotaModel) empty() {
+	ctx, client := m.t.Context(), m.s3()
+	for _, u := range m.uploads {
+		client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &m.bucket, Key: u.Key, UploadId: u.UploadId})
+	}
+	for _, u := range m.resumes {
+		u.request("DELETE", nil)
+	}
+	listed, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &m.bucket})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, v := range listed.Versions {
+		client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &m.bucket, Key: v.Key, VersionId: v.VersionId})
+	}
+	for _, d := range listed.DeleteMarkers {
+		client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &m.bucket, Key: d.Key, VersionId: d.VersionId})
+	}
+	m.uploads, m.resumes, m.files, m.versions = nil, nil, nil, nil
+	m.check("taking everything away", nil)
+	if left := m.used(m.name); left != (quota.Usage{}) {
+		m.t.Fatalf("of nothing, %+v is counted", left)
+	}
+	m.trace = nil
+}
+
+// Whatever clients do, what is counted is what is stored, to the byte and the
+// object, never more than the quota, also where old versions stay.
+// S3GATEWAY_PROGRAMS=n runs n programs.
+func TestWhatIsCountedIsWhatIsStored(t *testing.T) {
+	const perGateway, steps = 250, 20
+	programs, _ := strconv.Atoi(cmp.Or(os.Getenv("S3GATEWAY_PROGRAMS"), "30"))
+	seed, refused := stepsSeed(t), 0
+	for first := 0; first < programs; first += perGateway {
+		for _, versioning := range []types.BucketVersioningStatus{"", types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
+			t.Run(fmt.Sprintf("versioning %s from %d", versioning, first), func(t *testing.T) {
+				m := newQuotaModel(t, versioning)
+				for i := first; i < min(first+perGateway, programs); i++ {
+					if i%3 != slices.Index([]types.BucketVersioningStatus{"", types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended}, versioning) {
+						continue
+					}
+					m.trace = append(m.trace, fmt.Sprintf("S3GATEWAY_TEST_SEED=%d S3GATEWAY_PROGRAMS=3:", seed+uint64(i)-uint64(i%3)))
+					m.random = rand.New(rand.NewPCG(seed+uint64(i), 0))
+					for range steps {
+						one(m.random, quotaSteps)(m)
+					}
+					m.empty()
+				}
+				refused += m.refused
+			})
+		}
+	}
+	t.Logf("%d programs of %d steps, %d steps refused for the quota", programs, steps, refused)
+	if refused < programs/10 {
+		t.Error("the quota was hardly ever full")
+	}
+}
+
+var quotaSteps = []func(m *quotaModel){
+	(*quotaModel).put, (*quotaModel).put, (*quotaModel).putIfNew, (*quotaModel).putRefused, (*quotaModel).putForm, (*quotaModel).delete, (*quotaModel).deleteVersion,
+	(*quotaModel).deleteMany, (*quotaModel).copy, (*quotaModel).direct, (*quotaModel).changeFile, (*quotaModel).changeFile, (*quotaModel).begin, (*quotaModel).resume, (*quotaModel).resume,
+	(*quotaModel).create, (*quotaModel).part, (*quotaModel).part, (*quotaModel).part, (*quotaModel).complete, (*quotaModel).abort,
+}
+
+// newQuotaModel is one over a bucket that has versions, had them, or never did.
+func newQuotaModel(t *testing.T, versioning types.BucketVersioningStatus) *quotaModel {
+	t.Helper()
+	store := testbed.Open(t)
+	bucket := store.Bucket(t)
+	if versioning != "" {
+		setVersioning(t, store, bucket, types.BucketVersioningStatusEnabled)
+	}
+	most := quota.Usage{Bytes: 600, Objects: 4}
+	file := fmt.Sprintf("buckets: [{name: %s, quota_bytes: %d, quota_objects: %d}]\n", bucket, most.Bytes, most.Objects)
+	m := &quotaModel{name: "bucket " + bucket, most: most, world: newWorldOn(t, store, bucket, append(slices.Clone(open), yamlFile(t, file))...)}
+	if versioning == types.BucketVersioningStatusSuspended {
+		// Old versions of its time with versions are there as well.
+		for _, key := range []string{"a", "b"} {
+			a := do(t, m.signedPut(key, make([]byte, 50)))
+			m.saw(key, aws.String(a.header.Get("X-Amz-Version-Id")))
+		}
+		setVersioning(t, store, bucket, versioning)
+	}
+	return m
 }
 
 // stepsSeed is another one each time, or the one to be seen again.
