@@ -14,9 +14,23 @@ const (
 type Caller struct {
 	// Name identifies the caller in grants, limits and logs.
 	Name string
+	// Subject is the issuer and the subject of the request's token (OpenID Connect
+	// Core section 2); "" for keys and for tokens without a subject. Grants do not
+	// depend on it.
+	Subject string
 	// Link is true when the request came with a link credential: the caller's
 	// rights narrowed to what a link may do.
 	Link bool
+}
+
+// Owner identifies who owns what a request makes and what only its maker finds
+// again: unfinished uploads and idempotency keys. Two users whose tokens belong to
+// one caller are two owners.
+func (c Caller) Owner() string {
+	if c.Subject == "" {
+		return c.Name
+	}
+	return c.Name + "\x00" + c.Subject // no name has a NUL
 }
 
 // Anonymous reports whether nobody was authenticated.

@@ -88,7 +88,7 @@ func (d *door) once(r *http.Request, operation string) (*claim, error) {
 			"Idempotency-Key needs a secret that all replicas share: set GATEWAY_ACCESS_KEY_ID and GATEWAY_SECRET_ACCESS_KEY.").
 			With("Setting", "GATEWAY_SECRET_ACCESS_KEY")
 	}
-	c := &claim{door: d, key: d.recordKeyFor(callerOf(r).Name, key)}
+	c := &claim{door: d, key: d.recordKeyFor(callerOf(r).Owner(), key)}
 	if err := c.load(r.Context()); err != nil {
 		return nil, err
 	}

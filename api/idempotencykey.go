@@ -70,12 +70,12 @@ func badIdempotencyKey(format string, args ...any) error {
 	return invalid(gateway.InvalidArgument, idempotencyHeader, format, args...)
 }
 
-// recordKeyFor is where the record of a caller's key lies. Nobody without the
-// secret can tell caller or key by it, or aim at another caller's.
-func (d *door) recordKeyFor(caller, key string) string {
+// recordKeyFor returns where the record of an owner's key is stored. Nobody without
+// the secret can tell owner or key by it, or aim at another owner's.
+func (d *door) recordKeyFor(owner, key string) string {
 	mac := hmac.New(sha256.New, d.IdempotencyKey)
-	// No caller's name has a NUL, so no two pairs give the same bytes.
-	mac.Write([]byte(caller + "\x00" + key))
+	// The key has no NUL, so no two pairs give the same bytes.
+	mac.Write([]byte(owner + "\x00" + key))
 	return idempotencyPrefix + hex.EncodeToString(mac.Sum(nil))
 }
 

@@ -103,7 +103,7 @@ func (d *door) newUpload(r *http.Request) (*upload, error) {
 	}
 	id, err := newUploadID(d.Random, callerOf(r).Name)
 	return &upload{id: id, state: uploadState{
-		Caller: callerOf(r).Name, Key: key, Filename: name, Declared: declared, Metadata: r.Header.Get("Upload-Metadata"),
+		Owner: callerOf(r).Owner(), Key: key, Filename: name, Declared: declared, Metadata: r.Header.Get("Upload-Metadata"),
 		SHA256: strings.ToLower(meta["sha256"]), Length: length, PartSize: partSize,
 	}}, err
 }

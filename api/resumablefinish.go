@@ -55,7 +55,7 @@ func (w *uploadWriter) finish() error {
 		w.stale = append(w.stale, w.u.state.Earlier)
 	}
 	w.u.state = uploadState{
-		Caller: w.u.state.Caller, Key: w.u.state.Key, Filename: w.u.state.Filename, Metadata: w.u.state.Metadata,
+		Owner: w.u.state.Owner, Key: w.u.state.Key, Filename: w.u.state.Filename, Metadata: w.u.state.Metadata,
 		Length: stored.Size, Stored: stored.Size, Saved: w.u.state.Saved, Done: true,
 	}
 	if err := w.save(nil); err != nil {

@@ -44,8 +44,8 @@ func (d *door) hold(w http.ResponseWriter, r *http.Request, id string) (unlock f
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lockWait)
 	defer cancel()
-	// The caller is part of the name: a stranger's request interrupts nobody.
-	unlock, err = d.UploadLocks.Lock(ctx, callerOf(r).Name+"\x00"+id, body.interrupt)
+	// The owner is part of the name: a stranger's request interrupts nobody.
+	unlock, err = d.UploadLocks.Lock(ctx, callerOf(r).Owner()+"\x00"+id, body.interrupt)
 	if err != nil {
 		if r.Context().Err() != nil {
 			return nil, r.Context().Err()

@@ -38,7 +38,7 @@ const (
 // conditional write replaces both, so a state is never half of one request and
 // half of another.
 type uploadState struct {
-	Caller   string    `json:"caller"` // nobody else finds the upload
+	Owner    string    `json:"caller"` // nobody else finds the upload
 	Key      string    `json:"key"`    // of the file to be
 	Filename string    `json:"filename"`
 	Declared string    `json:"declared,omitempty"` // media type, as declared
@@ -128,7 +128,7 @@ func (d *door) loadUpload(r *http.Request, id string, withTail bool) (*upload, i
 // mine asks whether the caller may go on with an upload.
 func (d *door) mine(r *http.Request, u *upload) error {
 	switch {
-	case u.state.Caller != callerOf(r).Name:
+	case u.state.Owner != callerOf(r).Owner():
 		return gateway.Errorf(gateway.NoSuchUpload, "There is no such upload: it was never made, or has ended.")
 	case !d.Now().Before(u.state.Expires):
 		return gateway.Errorf(uploadExpired, "The upload expired at %s.", timestamp(u.state.Expires))

@@ -37,11 +37,22 @@ func (c *Callers) ByClaims(claims map[string]any) (gateway.Caller, error) {
 	}
 	switch len(found) {
 	case 1:
-		return gateway.Caller{Name: found[0]}, nil
+		return gateway.Caller{Name: found[0], Subject: subjectOf(claims)}, nil
 	case 0:
 		return gateway.Caller{}, gateway.Errorf(gateway.AccessDenied, "The token is valid, but its claims are those of no caller of this gateway.")
 	}
 	return gateway.Caller{}, gateway.Errorf(gateway.AccessDenied, "The token is valid, but its claims are those of more than one caller of this gateway.")
+}
+
+// subjectOf names the user of a token. An issuer is a URL and has no space, so no
+// two pairs give the same text.
+func subjectOf(claims map[string]any) string {
+	issuer, _ := claims["iss"].(string)
+	subject, _ := claims["sub"].(string)
+	if subject == "" {
+		return ""
+	}
+	return issuer + " " + subject
 }
 
 func (t TokenCaller) fits(claims map[string]any) bool {

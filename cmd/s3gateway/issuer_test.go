@@ -158,3 +158,48 @@ func TestAnotherIssuerTakesItsPlace(t *testing.T) {
 		t.Errorf("the issuer before: %d", got)
 	}
 }
+
+// Two users whose tokens belong to one caller do not share what only its maker
+// finds again: an answer under an Idempotency-Key, and an unfinished upload.
+func TestWhatAUserBeganIsNoOtherUsersOfTheSameCaller(t *testing.T) {
+	issuer, up, token := issuerOf(t)
+	up.Store(true)
+	w := newFiled(t, `upload_auth: required
+callers:
+  - name: users
+    oidc: {group: staff}
+    grants:
+      - {bucket: BUCKET, actions: [write]}
+`, "OIDC_ISSUER="+issuer, "OIDC_AUDIENCE=files")
+	eventually(t, "the issuer is known", func() bool { return w.app.degraded() == nil })
+	of := func(user string) string { return "Bearer " + token(map[string]any{"sub": user, "group": "staff"}) }
+	upload := func(user string) (id string, replayed bool) {
+		t.Helper()
+		a := do(t, newRequest(t, http.MethodPut, w.rest("direct?filename=a.txt"), strings.NewReader("hello"),
+			"Content-Type", "text/plain", "Idempotency-Key", "order-1", "Authorization", of(user)))
+		if a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return a.json(t)["file_id"].(string), a.header.Get("Idempotency-Replayed") != ""
+	}
+	first, _ := upload("ann")
+	if second, replayed := upload("bob"); second == first || replayed {
+		t.Errorf("bob is given ann's %s", first)
+	}
+	if again, replayed := upload("ann"); again != first || !replayed {
+		t.Errorf("ann's own repetition made %s", again)
+	}
+
+	begun := do(t, newRequest(t, http.MethodPost, w.rest("resumable"), nil, "Tus-Resumable", "1.0.0", "Upload-Length", "5", "Authorization", of("ann")))
+	at := w.url + begun.header.Get("Location")[strings.Index(begun.header.Get("Location"), "/api/"):]
+	for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
+		a := do(t, newRequest(t, method, at, strings.NewReader(strings.Repeat("x", map[string]int{"PATCH": 5}[method])), "Tus-Resumable", "1.0.0", "Upload-Offset", "0",
+			"Content-Type", "application/offset+octet-stream", "Authorization", of("bob")))
+		if a.status != http.StatusNotFound {
+			t.Errorf("bob's %s of ann's upload: %d %s", method, a.status, a.body)
+		}
+	}
+	if a := do(t, newRequest(t, "HEAD", at, nil, "Tus-Resumable", "1.0.0", "Authorization", of("ann"))); a.status != http.StatusOK || a.header.Get("Upload-Offset") != "0" {
+		t.Errorf("ann's upload after bob: %d, offset %s", a.status, a.header.Get("Upload-Offset"))
+	}
+}
