@@ -141,7 +141,7 @@ func (c *Client) Do(ctx context.Context, req Request) (*http.Response, error) {
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
-	whole, asked := readsWhole(req), req.Header.Get(checksumMode) != ""
+	whole, asked := !c.ProvesReads && readsWhole(req), req.Header.Get(checksumMode) != ""
 	if whole {
 		req.Header.Set(checksumMode, "ENABLED")
 	}

@@ -62,6 +62,9 @@ type Endpoint struct {
 	// SparesReserved is true when no rule of a bucket's lifecycle acts on keys
 	// under gateway.ReservedPrefix.
 	SparesReserved bool
+	// ProvesReads is true when the store compares what it reads with checksums of
+	// its own before it hands it over, and no network is in between.
+	ProvesReads bool
 	// CAs alone vouch for the backend's certificate; nil means the system's.
 	CAs *x509.CertPool
 	// SkipTLSVerify takes any certificate for the backend's.

@@ -28,10 +28,11 @@ const (
 	// maxAnswerHeader bounds the header of an answer, in bytes. S3 allows 8 KB of
 	// a request's; net/http's own bound is 10 MB.
 	maxAnswerHeader = 1 << 20
-	// headBuffer is read ahead of an answer, for its header. Bodies pass it by:
-	// they are read into the buffer of the copy, and written from the body. A
-	// connection holds it as long as a client does not read.
-	headBuffer = 4 << 10
+	// headBuffer holds the header of a request or an answer, in bytes; a longer one
+	// takes a second read or write. Bodies pass it by: they are read into the buffer
+	// of the copy, and written from the body. A connection holds two of them as long
+	// as a client does not read.
+	headBuffer = 1536
 )
 
 // newTransport makes the connections to one endpoint. Compression is off: it
@@ -58,6 +59,7 @@ func newTransport(e Endpoint) *http.Transport {
 		ResponseHeaderTimeout: responseHeaderTimeout,
 		ExpectContinueTimeout: expectContinueTimeout,
 		ReadBufferSize:        headBuffer,
+		WriteBufferSize:       headBuffer,
 
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}

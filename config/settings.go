@@ -181,7 +181,7 @@ var settings = []setting{
 		meaning: "how long a cached entry is believed; 0: no cache",
 		value:   of(func(c *Config) *time.Duration { return &c.CacheTTL }, duration(24*time.Hour))},
 	{name: "READ_CHECK", def: "auto",
-		meaning: "whole reads are compared with the object's checksum where their bytes pass through the process; `always`: they must pass. In this version they always do",
+		meaning: "whole reads are compared with the object's checksum, but for the embedded store, which compares each block as it reads it; `always`: there too",
 		value:   of(func(c *Config) *string { return &c.ReadCheck }, oneOf("auto", "always"))},
 	{name: "TRUSTED_PROXIES", list: true,
 		meaning: "networks whose forwarding headers count",

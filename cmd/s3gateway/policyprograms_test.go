@@ -431,7 +431,7 @@ var policySteps = []func(m *policyPrograms, who string) step{
 	(*policyPrograms).multipart, (*policyPrograms).multipart, (*policyPrograms).form, (*policyPrograms).lifecycle, (*policyPrograms).manage, (*policyPrograms).reserved,
 	(*policyPrograms).apiRead, (*policyPrograms).apiDirect, (*policyPrograms).apiDelete, (*policyPrograms).apiBatch, (*policyPrograms).apiPatch, (*policyPrograms).apiCopy,
 	(*policyPrograms).apiList, (*policyPrograms).apiResume, (*policyPrograms).apiResume,
-	(*policyPrograms).apiLink, (*policyPrograms).useLink,
+	(*policyPrograms).apiLink, (*policyPrograms).useLink, (*policyPrograms).apiElsewhere, (*policyPrograms).apiComplete,
 }
 
 func (m *policyPrograms) read(who string) step {
@@ -716,6 +716,21 @@ func (m *policyPrograms) manage(who string) step {
 func (m *policyPrograms) reserved(who string) step {
 	return step{name: "the gateway's own keys", who: who, refused: true, changes: true,
 		request: m.viaS3(who, one(m.random, []string{"GET", "PUT", "DELETE"}), "/.s3gateway/x", "")}
+}
+
+// apiElsewhere names an object that is no file of the upload API.
+func (m *policyPrograms) apiElsewhere(who string) step {
+	key := one(m.random, []string{"a/x", "ab", "b", "c/d/e"})
+	method, path := "GET", "metadata"+at(key)
+	if m.random.IntN(2) == 0 {
+		method, path = "POST", "complete"+at(key)
+	}
+	return step{name: "api, outside of its prefix", who: who, refused: true, changes: true, request: m.viaAPI(who, method, path, "")}
+}
+
+func (m *policyPrograms) apiComplete(who string) step {
+	key := m.fileKey()
+	return step{name: "api complete", who: who, needs: []need{{gateway.Write, key, false}}, refused: who == callerNobody, request: m.viaAPI(who, "POST", "complete"+at(key), "")}
 }
 
 func (m *policyPrograms) apiRead(who string) step {

@@ -302,7 +302,9 @@ func (a *app) openStore(ctx context.Context, cfg *config.Config, log zerolog.Log
 		}
 		return e, fmt.Errorf("DATA_DIR=%q: %w", cfg.DataDir, err)
 	}
-	return storeEndpoint(wire.New(a.store, wire.Options{Log: log, Now: now})), nil
+	e = storeEndpoint(wire.New(a.store, wire.Options{Log: log, Now: now}))
+	e.ProvesReads = cfg.ReadCheck != "always"
+	return e, nil
 }
 
 // storeEndpoint returns the endpoint of an embedded store.
@@ -310,7 +312,7 @@ func storeEndpoint(store http.RoundTripper) backend.Endpoint {
 	return backend.Endpoint{
 		Name: "embedded", URL: &url.URL{Scheme: "http", Host: "localhost"}, Transport: store,
 		Region: localstore.Region, PathStyle: true, Trailers: true, ConditionalWrites: true, ConditionalCopies: true, ConditionalDeletes: true,
-		IfRange: true, SparesReserved: true, Credentials: aws.AnonymousCredentials{},
+		IfRange: true, SparesReserved: true, ProvesReads: true, Credentials: aws.AnonymousCredentials{},
 	}
 }
 
