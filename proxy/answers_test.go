@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -141,8 +142,9 @@ func TestBucketsAreMadeInTheBackendsRegion(t *testing.T) {
 		region, body, want string
 	}{
 		{backendRegion, "", "<LocationConstraint>eu-central-1</LocationConstraint>"},
-		{backendRegion, "<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>", "<LocationConstraint>eu-central-1</LocationConstraint>"},
-		{"us-east-1", "<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>", ""},
+		{backendRegion, "<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>", "<LocationConstraint>eu-central-1</LocationConstraint>"},
+		{backendRegion, "<CreateBucketConfiguration><LocationConstraint>us-east-1</LocationConstraint></CreateBucketConfiguration>", "<LocationConstraint>eu-central-1</LocationConstraint>"},
+		{"us-east-1", "<CreateBucketConfiguration><LocationConstraint>auto</LocationConstraint></CreateBucketConfiguration>", ""},
 	} {
 		r := newRig(t, endpoint(func(e *backend.Endpoint) { e.Region = c.region }))
 		r.backend.verifier.Regions = []string{c.region}
@@ -156,6 +158,15 @@ func TestBucketsAreMadeInTheBackendsRegion(t *testing.T) {
 		if got := r.only().Body; !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
 			t.Errorf("%+v: the backend got %s", c, got)
 		}
+	}
+}
+
+func TestABucketInAnotherRegionIsRefused(t *testing.T) {
+	for _, region := range []string{backendRegion, "us-east-1", ""} {
+		r := newRig(t, endpoint(func(e *backend.Endpoint) { e.Region = region }))
+		a := r.do(call{method: "PUT", path: "/newbucket", body: "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"})
+		r.refused(a, 400, "IllegalLocationConstraintException", "Buckets are made in "+cmp.Or(region, "us-east-1"))
+		r.untouched()
 	}
 }
 

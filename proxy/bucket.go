@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"slices"
@@ -178,15 +179,33 @@ func (d *Door) createBucket(x *exchange) error {
 	if len(wanted.Rest) > 0 {
 		return notImplemented(wanted.Rest[0].XMLName.Local + " on CreateBucket")
 	}
+	region := x.at.Backend.Region
+	if err := checkLocation(wanted.LocationConstraint, region); err != nil {
+		return err
+	}
 	x.out.Del("Content-Type")
 	x.out.Del("Content-Md5")
 	req := x.request()
-	if region := x.at.Backend.Region; region != "" && region != defaultRegion {
+	if region != "" && region != defaultRegion {
 		req = rewritten(x, createBucketDocument{Xmlns: xmlns, LocationConstraint: region})
 	}
 	x.w.Header().Set("Location", "/"+x.addr.Bucket)
 	return d.forward(x, req)
 }
+
+// checkLocation refuses a bucket that its client wants in another region than the
+// backend's. The default region and "auto" stand for wherever the endpoint is.
+func checkLocation(wanted, region string) error {
+	if slices.Contains([]string{"", region, defaultRegion, "auto"}, wanted) {
+		return nil
+	}
+	return (&gateway.Error{Code: "IllegalLocationConstraintException", Status: http.StatusBadRequest,
+		Message: "The " + clip(wanted) + " location constraint is incompatible for the region specific endpoint this request was sent to. Buckets are made in " + cmp.Or(region, defaultRegion) + "."}).
+		With("LocationConstraint", clip(wanted))
+}
+
+// clip bounds what a refusal repeats of a client's own words.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
 
 // checkNewBucket answers for a bucket that is there where clients make none, as S3
 // does to its owner: rclone asks for a bucket before it stores anything in it,

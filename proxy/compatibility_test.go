@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -86,7 +87,14 @@ func compatibilityPage(t *testing.T) []byte {
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s |\n", op.Name, requestLine(op), action, how, refusedOr(on[0]), refusedOr(on[1]))
 	}
-	fmt.Fprintf(&b, "\n%d operations.\n", len(rows))
+	fmt.Fprintf(&b, "\n%d operations. ", len(rows))
+	b.WriteString(unservedText)
+	for _, u := range unserved {
+		fmt.Fprintf(&b, "| `?%s` | %s |\n", u.subResource, u.reason)
+	}
+	for _, name := range slices.Sorted(maps.Keys(unservedHeaders)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", name, unservedHeaders[name])
+	}
 	b.WriteString(conditionsText)
 	for _, op := range rows {
 		if len(op.Conditions) > 0 {
@@ -97,6 +105,12 @@ func compatibilityPage(t *testing.T) []byte {
 	b.WriteString(differences)
 	return b.Bytes()
 }
+
+const unservedText = `What else the API has, and is refused by its name with 501 NotImplemented:
+
+| sub-resource or header | why |
+|---|---|
+`
 
 // refusedOr says that an outcome is a refusal, unless it is none.
 func refusedOr(outcome string) string {
@@ -147,7 +161,8 @@ On purpose, because the gateway answers for what it signs anew:
 | a region in the signature beside S3_REGION, us-east-1 and auto, unless a bucket is made | 400 AuthorizationHeaderMalformed | as on AWS; MinIO takes any as long as it has none itself |
 | an anonymous request that a bucket's policy at the backend allows | 403 AccessDenied | grants are given here |
 | an x-amz-* header that the client did not sign | 403 AccessDenied | the gateway's signature would bless it |
-| an x-amz-* header or query parameter that the operation does not know; a sub-resource that the method does not have | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
+| on anything but GET and HEAD, an x-amz-* header or query parameter that the operation does not know | 501 NotImplemented | MinIO passes over it: DELETE of ` + "`?foo`" + ` deletes the object |
+| a sub-resource that the method does not have, another store's version (` + "`generation`, `versionid`" + `) | 501 NotImplemented | what is asked for is not the object |
 | a bucket named ` + "`minio`" + `, or a key below ` + "`minio/`" + ` where buckets are host names of the backend (not on AWS) | 403 AccessDenied | MinIO serves its administration there, to whoever holds the gateway's key |
 | a part number with a leading zero | 400 InvalidArgument | MinIO takes ` + "`01`" + ` for part 1, which would have two names |
 | a version ID of MinIO in another spelling than its own (capitals, braces, no dashes, spaces around) | 400 InvalidArgument | MinIO takes it for the same version |
@@ -169,6 +184,8 @@ On purpose, because the gateway answers for what it signs anew:
 | DELETE of a bucket's setting that MinIO does not know, such as ` + "`?publicAccessBlock`" + ` | 501 NotImplemented | MinIO passes over it and deletes the bucket, when that is empty |
 | any setting of a bucket that is a part of another (` + "`prefix`" + ` in the file) | 501 NotImplemented | it would be the setting of all beside it |
 | analytics, inventory, logging, policy and replication of a bucket with another name at its backend | 501 NotImplemented | these documents name buckets, and the names there are others |
+
+What has no meaning is passed over, on every backend: on GET and HEAD a parameter or x-amz-* header that the operation does not know (` + "`?v=3`, `?utm_source=…`, `x-amz-te`" + `); on everything parameters that begin with ` + "`x-`" + `, ` + "`x-amz-cf-id`" + `, and headers that only ever are in answers (` + "`x-amz-version-id`, `x-amz-bucket-region`" + `, …), which clients echo. A ` + "`+`" + ` in a query is what its client signed: a space or a plus; without a signature a space.
 
 What differs without a refusal: X-Amz-Request-Id and X-Amz-Id-2 are the gateway's, so is the owner in ListBuckets; the location of us-east-1 is empty, as on AWS; errors
 carry S3's words where MinIO has its own; browsers get Access-Control-Allow-Credentials from CORS_ALLOWED_ORIGINS only, and

@@ -180,8 +180,14 @@ func (d *Door) authenticate(x *exchange) (err error) {
 	} else {
 		x.header = x.r.Header.Clone()
 	}
+	if !form {
+		x.target = x.auth.Target
+	}
 	for name, values := range x.target.Promoted() {
 		x.header[name] = values
+	}
+	if x.auth.Anonymous {
+		signer.KeepAnonymous(x.header)
 	}
 	x.query = x.target.Forward()
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Caller = x.caller.Name })
@@ -193,12 +199,17 @@ func (d *Door) limitCaller(x *exchange) error {
 }
 
 func (d *Door) findOperation(x *exchange) (err error) {
-	if x.op, err = d.Table.Find(x.level, x.r.Method, x.query, x.header); err != nil {
+	var known []signer.Param
+	if x.op, err = d.Table.Find(x.level, x.r.Method, x.query, x.header); err == nil {
+		known, err = d.Table.Params(x.op, x.query)
+	}
+	if err != nil {
 		if gateway.CodeOf(err) == gateway.NotImplemented {
 			d.Log.Warn().Str("request", x.line()).Err(err).Msg("operation not served")
 		}
 		return err
 	}
+	x.query = known
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation, f.Action = x.op.Name, x.op.Action })
 	return x.checkOverrides()
 }

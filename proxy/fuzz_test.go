@@ -124,6 +124,10 @@ func FuzzFind(f *testing.F) {
 			header.Set("X-Amz-Copy-Source", "/b/k")
 		}
 		op, err := table.Find(Level(level%3), method, target.Query, header)
+		var known []signer.Param
+		if err == nil {
+			known, err = table.Params(op, target.Query)
+		}
 		if err != nil {
 			typed(t, err)
 			return
@@ -132,7 +136,7 @@ func FuzzFind(f *testing.F) {
 			t.Fatalf("%s ?%s gives %s", method, query, op.Name)
 		}
 		keys := map[string]bool{}
-		for _, p := range target.Query {
+		for _, p := range known {
 			if keys[p.Key] && p.Key != "x-id" {
 				t.Fatalf("?%s passed with %q twice", query, p.Key)
 			}

@@ -31,7 +31,7 @@ var commonHeaders = []string{"x-amz-expected-bucket-owner", "x-amz-request-payer
 // client's signature or its framing, or only name its software.
 var ended = []string{
 	"x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amz-user-agent",
-	"x-amz-trailer", "x-amz-decoded-content-length", "x-amz-id-2", "x-amz-request-id",
+	"x-amz-trailer", "x-amz-decoded-content-length", "x-amz-id-2", "x-amz-request-id", "x-amz-cf-id",
 }
 
 // forbiddenMeta are user metadata that a store or the gateway acts on. MinIO
@@ -60,8 +60,18 @@ func takePromised(x *exchange) (rest, promised http.Header) {
 	return rest, http.Header{promisedName: name}
 }
 
+// answerHeaders are the x-amz-* headers that only ever are in answers. Clients echo
+// what a HEAD told them; in a request they mean nothing.
+var answerHeaders = []string{
+	"x-amz-abort-date", "x-amz-abort-rule-id", "x-amz-access-point-alias", "x-amz-archive-status", "x-amz-bucket-arn", "x-amz-bucket-location-name",
+	"x-amz-bucket-location-type", "x-amz-bucket-region", "x-amz-copy-source-version-id", "x-amz-delete-marker", "x-amz-expiration", "x-amz-missing-meta",
+	"x-amz-mp-parts-count", "x-amz-object-size", "x-amz-replication-status", "x-amz-request-charged", "x-amz-restore", "x-amz-restore-output-path",
+	"x-amz-tagging-count", "x-amz-version-id",
+}
+
 // outboundHeaders picks what goes on to the backend. Nothing is dropped
-// silently but what ended lists and what is not S3's at all. A header that the
+// silently but what ended and answerHeaders list, what a read does not know, and
+// what is not S3's at all. A header that the
 // client's Connection gives to the next hop only (RFC 9110 section 7.6.1) can
 // neither go on nor be left out without a change of meaning: it is refused.
 func outboundHeaders(op *Operation, in http.Header, passed []string) (http.Header, error) {
@@ -79,8 +89,12 @@ func outboundHeaders(op *Operation, in http.Header, passed []string) (http.Heade
 		if !strings.HasPrefix(lower, "x-amz-") || slices.Contains(ended, lower) {
 			continue
 		}
-		if err := admitAmz(op, lower, passed); err != nil {
+		known, err := admitAmz(op, lower, passed)
+		if err != nil {
 			return nil, err
+		}
+		if !known {
+			continue
 		}
 		out[name] = slices.Clone(values)
 	}
@@ -112,17 +126,21 @@ func oneValueEach(h http.Header) error {
 	return nil
 }
 
-// admitAmz decides on one x-amz-* header.
-func admitAmz(op *Operation, name string, passed []string) error {
+// admitAmz decides on one x-amz-* header: whether the operation knows it. One that
+// it does not know is refused where it could change anything.
+func admitAmz(op *Operation, name string, passed []string) (known bool, err error) {
 	if isForbiddenMeta(name) {
-		return gateway.Errorf(gateway.AccessDenied, "The header %s is not allowed through this gateway.", name)
+		return false, gateway.Errorf(gateway.AccessDenied, "The header %s is not allowed through this gateway.", name)
 	}
-	for _, known := range [][]string{op.Headers, op.Conditions, commonHeaders, passed} {
-		if slices.ContainsFunc(known, func(pattern string) bool { return matchesName(pattern, name) }) {
-			return nil
+	for _, list := range [][]string{op.Headers, op.Conditions, commonHeaders, passed} {
+		if slices.ContainsFunc(list, func(pattern string) bool { return matchesName(pattern, name) }) {
+			return true, nil
 		}
 	}
-	return notImplemented("the header " + name + " on " + op.Name)
+	if op.reads() || slices.Contains(answerHeaders, name) {
+		return false, nil
+	}
+	return false, notImplemented("the header " + name + " on " + op.Name)
 }
 
 func matchesName(pattern, name string) bool {

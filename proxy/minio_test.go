@@ -75,7 +75,4 @@ func TestAListingPassesOnWhatOtherListingsKnow(t *testing.T) {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
 		}
 	}
-	r := newRig(t)
-	r.refused(r.do(call{method: "GET", path: "/bucket", query: "foo=1"}), 501, "NotImplemented", "foo")
-	r.untouched()
 }

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+
 	gateway "github.com/codeguardians/s3gateway"
 )
 
@@ -262,6 +264,7 @@ func bucketSettings() []Operation {
 		headers   []string
 		buckets   bool // the document names buckets
 		reaches   []gateway.Action
+		removed   string // what Delete removes, where that has another name
 	}{
 		{key: "accelerate", name: "BucketAccelerateConfiguration", methods: canGet | canPut},
 		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.Write}},
@@ -270,7 +273,7 @@ func bucketSettings() []Operation {
 		{key: "encryption", name: "BucketEncryption", methods: canGet | canPut | canDelete},
 		{key: "intelligent-tiering", name: "BucketIntelligentTieringConfiguration", methods: canGet | canPut | canDelete | canList, reaches: []gateway.Action{gateway.Write}},
 		{key: "inventory", name: "BucketInventoryConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true, reaches: []gateway.Action{gateway.List}},
-		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, headers: []string{"x-amz-transition-default-minimum-object-size"}, reaches: []gateway.Action{gateway.Delete}},
+		{key: "lifecycle", name: "BucketLifecycleConfiguration", methods: canGet | canPut | canDelete, removed: "BucketLifecycle", headers: []string{"x-amz-transition-default-minimum-object-size"}, reaches: []gateway.Action{gateway.Delete}},
 		{key: "logging", name: "BucketLogging", methods: canGet | canPut, buckets: true, reaches: []gateway.Action{gateway.List}},
 		{key: "metrics", name: "BucketMetricsConfiguration", methods: canGet | canPut | canDelete | canList},
 		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}, reaches: []gateway.Action{gateway.List}},
@@ -304,6 +307,7 @@ func bucketSettings() []Operation {
 			put.handle = (*Door).putReaching
 		}
 		add(canPut, put)
+		s.name = cmp.Or(s.removed, s.name)
 		add(canDelete, Operation{Name: "Delete", Method: "DELETE", handle: (*Door).deleteSetting})
 	}
 	return rows

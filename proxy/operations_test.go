@@ -32,7 +32,14 @@ func TestEveryOperationIsFoundByItsDocumentedRequest(t *testing.T) {
 		if c.copies {
 			header = copySource
 		}
-		op, err := table.Find(c.level, c.method, paramsOf(t, c.query), header)
+		query := paramsOf(t, c.query)
+		op, err := table.Find(c.level, c.method, query, header)
+		if err == nil {
+			var known []signer.Param
+			if known, err = table.Params(op, query); len(known) != len(query) {
+				t.Errorf("%s ?%s: only %v is known", c.method, c.query, known)
+			}
+		}
 		if err != nil || op.Name != c.want {
 			t.Errorf("%s ?%s (level %d) is %v, %v; want %s", c.method, c.query, c.level, op, err, c.want)
 			continue
@@ -142,12 +149,20 @@ func TestARequestThatNoRowFitsIsRefusedByName(t *testing.T) {
 		code, part                string
 	}{
 		{"unknown key on an object", "GET", "/bucket/key", "torrent", nil, 501, "NotImplemented", "torrent"},
-		{"unknown key beside known ones", "GET", "/bucket", "list-type=2&surprise=1", nil, 501, "NotImplemented", "surprise"},
+		{"unknown key of a write", "PUT", "/bucket/key", "surprise=1", nil, 501, "NotImplemented", "surprise"},
+		{"unknown key of a deletion", "DELETE", "/bucket/key", "v=3", nil, 501, "NotImplemented", "v"},
+		{"unknown key of a batch", "POST", "/bucket", "delete&dry-run=1", nil, 501, "NotImplemented", "dry-run"},
+		{"another store's version", "GET", "/bucket/key", "generation=3", nil, 501, "NotImplemented", "generation"},
+		{"version in other letters", "GET", "/bucket/key", "versionid=3", nil, 501, "NotImplemented", "versionid"},
+		{"version of a bucket", "GET", "/bucket", "versionId=3", nil, 501, "NotImplemented", "versionId"},
+		{"sub-resource of a bucket on an object", "GET", "/bucket/key", "lifecycle", nil, 501, "NotImplemented", "lifecycle"},
+		{"sub-resource of an object on a bucket", "GET", "/bucket", "retention", nil, 501, "NotImplemented", "retention"},
+		{"annotations of an object", "GET", "/bucket/key", "annotation", nil, 501, "NotImplemented", "annotation"},
 		{"key of another operation", "PUT", "/bucket/key", "versionId=v", nil, 501, "NotImplemented", "versionId"},
 		{"part number without upload", "PUT", "/bucket/key", "partNumber=1", nil, 501, "NotImplemented", "partNumber"},
 		{"append by rename", "PUT", "/bucket/key", "renameObject", nil, 501, "NotImplemented", "renameObject"},
 		{"two operations at once", "POST", "/bucket/key", "uploads&uploadId=u", nil, 501, "NotImplemented", "upload"},
-		{"capitals make another key", "GET", "/bucket", "List-Type=2", nil, 501, "NotImplemented", "List-Type"},
+		{"capitals make another key", "PUT", "/bucket/key", "Tagging", nil, 501, "NotImplemented", "Tagging"},
 		{"session of a directory bucket", "GET", "/bucket", "session", nil, 501, "NotImplemented", "session"},
 		{"doubled part number", "PUT", "/bucket/key", "partNumber=2&uploadId=u&partNumber=1", nil, 400, "InvalidArgument", "partNumber"},
 		{"doubled version", "DELETE", "/bucket/key", "versionId=a&versionId=b", nil, 400, "InvalidArgument", "versionId"},

@@ -188,12 +188,11 @@ func TestHeadersThatAreRefusedAreNamed(t *testing.T) {
 		code, inBody string
 	}{
 		{"unknown x-amz header", "PUT", map[string]string{"X-Amz-Future": "1"}, nil, 501, "NotImplemented", "x-amz-future"},
-		{"header of another operation", "GET", map[string]string{"X-Amz-Storage-Class": "GLACIER"}, nil, 501, "NotImplemented", "x-amz-storage-class"},
+		{"header of another operation", "DELETE", map[string]string{"X-Amz-Storage-Class": "GLACIER"}, nil, 501, "NotImplemented", "x-amz-storage-class"},
 		{"MinIO's own header", "DELETE", map[string]string{"X-Minio-Force-Delete": "true"}, nil, 403, "AccessDenied", "x-minio-force-delete"},
 		{"MinIO unpacks an archive", "PUT", map[string]string{"X-Amz-Meta-Snowball-Auto-Extract": "true"}, nil, 403, "AccessDenied", "x-amz-meta-snowball-auto-extract"},
 		{"MinIO unpacks with options", "PUT", map[string]string{"X-Amz-Meta-Minio-Snowball-Prefix": "a"}, nil, 403, "AccessDenied", "minio-snowball"},
 		{"the gateway's own mark", "PUT", map[string]string{"X-Amz-Meta-S3gateway-Mark": long}, nil, 403, "AccessDenied", "s3gateway-mark"},
-		{"replication pretends to be one", "PUT", map[string]string{"X-Amz-Replication-Status": "REPLICA"}, nil, 501, "NotImplemented", "x-amz-replication-status"},
 		{"a header of the next hop only", "PUT", map[string]string{"If-None-Match": "*", "Connection": "close, If-None-Match"}, nil, 400, "InvalidRequest", "if-none-match"},
 		{"two content types", "PUT", nil, func(q *http.Request) { q.Header["Content-Type"] = []string{"image/png", "text/html"} }, 400, "InvalidRequest", "content-type"},
 		{"two canned ACLs", "PUT", nil, func(q *http.Request) { q.Header["X-Amz-Acl"] = []string{"private", "public-read"} }, 400, "InvalidRequest", "x-amz-acl"},

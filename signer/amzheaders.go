@@ -15,6 +15,10 @@ func isAmz(name string) bool {
 	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
 
+// cdnHeader is what CloudFront adds to each request, and nobody can remove. It never
+// has an effect, and so needs no signature.
+const cdnHeader = "x-amz-cf-id"
+
 // anonymousHeaders are the x-amz-* headers that a request without a signature
 // may carry: they change nothing about what is read or written. SDK clients
 // without credentials send the first on every GetObject.
@@ -31,13 +35,16 @@ var singleHeaders = []string{
 }
 
 // checkDuplicates refuses what could be read two ways: a doubled x-amz-* query
-// parameter, one beside the header of its name, or a doubled deciding header.
+// parameter, one beside another value in the header of its name, or a doubled
+// deciding header.
 func checkDuplicates(h http.Header, t Target, promoted http.Header) error {
 	if key := t.Duplicate(); key != "" {
 		return twice("query parameter", key)
 	}
 	for _, p := range t.Query {
-		if isAmz(p.Key) && len(h.Values(p.Key)) > 0 {
+		values := h.Values(p.Key)
+		same := len(values) == 1 && values[0] == p.Value && !isCredential(p.Key)
+		if isAmz(p.Key) && len(values) > 0 && !same {
 			return twice("header and query parameter", p.Key)
 		}
 	}
@@ -89,11 +96,32 @@ func checkSigned(h http.Header, c *claim) error {
 		if !isAmz(name) {
 			continue
 		}
-		if lower := strings.ToLower(name); lower != "x-amz-content-sha256" && !c.signs(lower) {
+		if lower := strings.ToLower(name); lower != "x-amz-content-sha256" && lower != cdnHeader && !c.signs(lower) {
 			unsigned = append(unsigned, lower)
 		}
 	}
 	return headersNotSigned(unsigned)
+}
+
+// anonymous is what a request without a signature proves. One that reads may carry
+// whatever it likes: what needs a proof has no effect (KeepAnonymous).
+func anonymous(r *http.Request, t Target, promoted http.Header) (*Auth, error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := checkAnonymous(r.Header, t); err != nil {
+			return nil, err
+		}
+	}
+	return &Auth{Anonymous: true, PayloadHash: anonymousPayload(r.Header), Target: t, Promoted: promoted}, nil
+}
+
+// KeepAnonymous takes the x-amz-* headers out of h that have no effect without a
+// signature.
+func KeepAnonymous(h http.Header) {
+	for name := range h {
+		if lower := strings.ToLower(name); isAmz(name) && !anonymousHeaders[lower] && lower != "x-amz-content-sha256" {
+			delete(h, name)
+		}
+	}
 }
 
 // checkAnonymous lets through only the x-amz-* names that need no proof, in
@@ -104,7 +132,7 @@ func checkAnonymous(h http.Header, t Target) error {
 	for name, values := range h {
 		lower := strings.ToLower(name)
 		plainHash := lower == "x-amz-content-sha256" && (isPayloadHash(values[0]) || values[0] == UnsignedPayload)
-		if isAmz(name) && !anonymousHeaders[lower] && !plainHash {
+		if isAmz(name) && !anonymousHeaders[lower] && !plainHash && lower != cdnHeader {
 			unsigned = append(unsigned, lower)
 		}
 	}

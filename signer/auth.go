@@ -26,6 +26,9 @@ type Auth struct {
 	// Host is the host that was signed; "" when Anonymous. It may be the
 	// public host instead of the one received.
 	Host string
+	// Target is the reading of the request's target that was signed: a '+' in the
+	// query is a space or a plus. Only this one counts from then on.
+	Target Target
 	// Promoted are the x-amz-* query parameters that stand for headers, signed
 	// with the query; nil when there are none.
 	Promoted http.Header
@@ -54,7 +57,7 @@ func (a *Auth) String() string {
 }
 
 // header reads a header of the request or the query parameter that stands for
-// it; Verify made sure that there is at most one of the two.
+// it; Verify made sure that the two do not differ.
 func (a *Auth) header(r *http.Request, name string) string {
 	if v := r.Header.Get(name); v != "" {
 		return v

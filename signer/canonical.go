@@ -14,13 +14,18 @@ import (
 // but the host and path, of which Verify tries several.
 type canonical struct {
 	r             *http.Request
+	target        Target
 	query         []Param  // sorted, without the signature
 	names         []string // of the signed headers, lower-case, sorted
 	signedHeaders string   // as the client sent the list
 }
 
 // variant is one reading of what the client may have signed.
-type variant struct{ host, path, payload string }
+type variant struct {
+	host, path, payload string
+	// tabs collapses tabs in header values too.
+	tabs bool
+}
 
 // append writes the canonical request of a variant.
 func (c *canonical) append(dst []byte, v variant) []byte {
@@ -33,7 +38,7 @@ func (c *canonical) append(dst []byte, v variant) []byte {
 	for _, name := range c.names {
 		dst = append(dst, name...)
 		dst = append(dst, ':')
-		dst = appendHeader(dst, c.r, name, v.host)
+		dst = c.appendHeader(dst, name, v)
 		dst = append(dst, '\n')
 	}
 	dst = append(dst, '\n')
@@ -75,45 +80,65 @@ func appendQuery(dst []byte, sorted []Param) []byte {
 	return dst
 }
 
-// headerValues gives the values of a signed header as they arrived. net/http
-// keeps some headers outside the map.
-func headerValues(r *http.Request, name string) []string {
+// headerValues returns the values of a signed header as they arrived. net/http
+// keeps some headers outside the map, and a presigned query may hold an x-amz-*
+// header that its SignedHeaders name.
+func (c *canonical) headerValues(name string) []string {
 	switch name {
 	case "content-length":
-		if r.ContentLength < 0 {
+		if c.r.ContentLength < 0 {
 			return nil
 		}
-		return []string{strconv.FormatInt(r.ContentLength, 10)}
+		return []string{strconv.FormatInt(c.r.ContentLength, 10)}
 	case "transfer-encoding":
-		return r.TransferEncoding
+		return c.r.TransferEncoding
 	}
-	return r.Header[http.CanonicalHeaderKey(name)]
+	if values := c.r.Header[http.CanonicalHeaderKey(name)]; len(values) > 0 || !isAmz(name) {
+		return values
+	}
+	for _, p := range c.target.Query {
+		if strings.EqualFold(p.Key, name) {
+			return []string{p.Value}
+		}
+	}
+	return nil
+}
+
+// hasTabs reports whether a signed header has a tab inside its value.
+func (c *canonical) hasTabs() bool {
+	return slices.ContainsFunc(c.names, func(name string) bool {
+		return slices.ContainsFunc(c.headerValues(name), func(v string) bool { return strings.ContainsRune(strings.Trim(v, " \t"), '\t') })
+	})
 }
 
 // appendHeader writes a header's value: the values in arrival order joined by
 // commas, each trimmed and with its runs of spaces collapsed.
-func appendHeader(dst []byte, r *http.Request, name, host string) []byte {
+func (c *canonical) appendHeader(dst []byte, name string, v variant) []byte {
 	if name == "host" {
-		return appendCollapsed(dst, host)
+		return appendCollapsed(dst, v.host, false)
 	}
-	for i, value := range headerValues(r, name) {
+	for i, value := range c.headerValues(name) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendCollapsed(dst, value)
+		dst = appendCollapsed(dst, value, v.tabs)
 	}
 	return dst
 }
 
-// appendCollapsed collapses runs of the space character only, as AWS's signers
-// do; other white space inside a value is part of it.
-func appendCollapsed(dst []byte, value string) []byte {
+// appendCollapsed collapses runs of the space character, as AWS's signers do. With
+// tabs it writes a run of both as one space, as signers do that collapse all white
+// space.
+func appendCollapsed(dst []byte, value string, tabs bool) []byte {
 	value = strings.Trim(value, " \t\r\n")
+	blank := func(c byte) bool { return c == ' ' || tabs && c == '\t' }
 	for i := range len(value) {
-		if value[i] == ' ' && value[i-1] == ' ' { // i > 0: the value is trimmed
-			continue
+		switch {
+		case !blank(value[i]):
+			dst = append(dst, value[i])
+		case !blank(value[i-1]): // i > 0: the value is trimmed
+			dst = append(dst, ' ')
 		}
-		dst = append(dst, value[i])
 	}
 	return dst
 }

@@ -7,12 +7,16 @@ import (
 	"strings"
 )
 
-// maxRetried bounds the canonical request that is tried in other readings, so
-// that a refusal never costs much more than an acceptance.
-const maxRetried = 16 << 10
+const (
+	// maxRetried bounds the canonical request that is tried in other readings, in
+	// bytes, and maxReadings how many are: a refusal never costs much more than an
+	// acceptance.
+	maxRetried  = 16 << 10
+	maxReadings = 8
+)
 
-// search tries the likely reading first, then hosts, the path as sent, and the
-// spellings of the payload line.
+// search tries the likely reading first, then tabs, hosts, the path as sent, and
+// the spellings of the payload line.
 func (v *Verifier) search(p *proof, t Target, payload payloadClaim, first variant, known bool) (variant, bool) {
 	buf, _ := v.buffers.Get().(*[]byte)
 	if buf == nil {
@@ -24,21 +28,36 @@ func (v *Verifier) search(p *proof, t Target, payload payloadClaim, first varian
 	if ok || !known || len(*buf) > maxRetried || !p.complete() {
 		return first, ok && known
 	}
+	for _, tried := range v.readings(p, t, payload, first) {
+		if *buf, ok = p.matches((*buf)[:0], tried); ok {
+			return tried, true
+		}
+	}
+	return first, false
+}
+
+// readings are what else the client may have signed than first.
+func (v *Verifier) readings(p *proof, t Target, payload payloadClaim, first variant) (all []variant) {
 	paths := []string{t.signedPath}
 	if t.RawPath != t.signedPath {
 		paths = append(paths, t.RawPath)
 	}
+	tabs := []bool{false}
+	if p.canonical.hasTabs() {
+		tabs = append(tabs, true)
+	}
 	for _, host := range v.hosts(p.canonical.r) {
 		for _, path := range paths {
 			for _, line := range payload.variants {
-				tried := variant{host: host, path: path, payload: line}
-				if *buf, ok = p.matches((*buf)[:0], tried); ok {
-					return tried, true
+				for _, tab := range tabs {
+					if other := (variant{host: host, path: path, payload: line, tabs: tab}); other != first && len(all) < p.most-1 {
+						all = append(all, other)
+					}
 				}
 			}
 		}
 	}
-	return first, false
+	return all
 }
 
 // release keeps a buffer for the next request unless a huge request grew it.
@@ -54,6 +73,7 @@ type proof struct {
 	key       *signingKey
 	scope     string
 	signature []byte // nil when it is none
+	most      int    // signatures to compute
 	canonical canonical
 }
 
@@ -63,7 +83,7 @@ func (p *proof) complete() bool { return p.missing() == "" }
 
 func (p *proof) missing() string {
 	for _, name := range p.canonical.names {
-		if name != "host" && len(headerValues(p.canonical.r, name)) == 0 {
+		if name != "host" && len(p.canonical.headerValues(name)) == 0 {
 			return name
 		}
 	}

@@ -48,7 +48,7 @@ func (p *proof) hint(t Target) string {
 		}
 	}
 	if strings.Contains(t.RawQuery, "+") {
-		return "the query has a bare '+', which is signed as %2B; a space is signed as %20"
+		return "the query has a bare '+', which is signed as %2B or %20"
 	}
 	if t.RawPath != t.signedPath {
 		return "the path is not in S3's strict encoding: the client may have signed another spelling of it"

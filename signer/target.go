@@ -64,6 +64,17 @@ func ParseTarget(requestURI string) (Target, error) {
 	}, nil
 }
 
+// spaced reads the target with a '+' in the query as a space, and reports whether
+// that is another reading.
+func (t Target) spaced() (Target, bool) {
+	if !strings.Contains(t.RawQuery, "+") {
+		return t, false
+	}
+	query, err := parseQuery(strings.ReplaceAll(t.RawQuery, "+", "%20"))
+	t.Query = query
+	return t, err == nil
+}
+
 // originForm cuts scheme and authority off an absolute-form target.
 func originForm(uri string) (string, bool) {
 	if strings.HasPrefix(uri, "/") {

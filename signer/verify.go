@@ -48,7 +48,27 @@ type Verifier struct {
 // body or its mode. A request without any signature gives an anonymous Auth; a
 // request with a wrong one gives a *gateway.Error whose Err, for the log, names
 // the likely cause. r must be as received, t its ParseTarget.
+//
+// A '+' in a query is a plus to some signers and a space to others, S3 among them.
+// The query is read each way as a whole; the reading that was signed is the Auth's
+// Target, and an unsigned one has spaces.
 func (v *Verifier) Verify(r *http.Request, t Target) (*Auth, error) {
+	spaced, differs := t.spaced()
+	if !differs {
+		return v.verify(r, t, maxReadings)
+	}
+	a, err := v.verify(r, t, maxReadings/2)
+	if err == nil && a.Anonymous || gateway.CodeOf(err) == gateway.SignatureDoesNotMatch {
+		other, otherErr := v.verify(r, spaced, maxReadings/2)
+		if otherErr == nil || err == nil {
+			return other, otherErr
+		}
+	}
+	return a, err
+}
+
+// verify is Verify for one reading of the target. It computes most signatures.
+func (v *Verifier) verify(r *http.Request, t Target, most int) (*Auth, error) {
 	promoted := t.Promoted()
 	if err := checkDuplicates(r.Header, t, promoted); err != nil {
 		return nil, err
@@ -58,10 +78,7 @@ func (v *Verifier) Verify(r *http.Request, t Target) (*Auth, error) {
 		return nil, err
 	}
 	if c == nil {
-		if err := checkAnonymous(r.Header, t); err != nil {
-			return nil, err
-		}
-		return &Auth{Anonymous: true, PayloadHash: anonymousPayload(r.Header), Promoted: promoted}, nil
+		return anonymous(r, t, promoted)
 	}
 	if err := v.checkClaim(r, t, c); err != nil {
 		return nil, err
@@ -72,9 +89,9 @@ func (v *Verifier) Verify(r *http.Request, t Target) (*Auth, error) {
 	}
 	a := &Auth{
 		AccessKeyID: c.accessKeyID, Presigned: c.presigned, Time: c.time, Expires: c.expires,
-		SignedHeaders: c.names, PayloadHash: payload.value, Promoted: promoted,
+		SignedHeaders: c.names, PayloadHash: payload.value, Target: t, Promoted: promoted,
 	}
-	return a, v.prove(r, t, c, payload, a)
+	return a, v.prove(r, t, c, payload, a, most)
 }
 
 // readClaim finds the one form of authentication; nil when there is none.
@@ -193,11 +210,11 @@ func isRegion(s string) bool {
 }
 
 // prove computes the signature and, when it is the client's, completes a.
-func (v *Verifier) prove(r *http.Request, t Target, c *claim, payload payloadClaim, a *Auth) error {
+func (v *Verifier) prove(r *http.Request, t Target, c *claim, payload payloadClaim, a *Auth, most int) error {
 	key, known := v.keyFor(c)
 	p := proof{
-		key: key, claim: c, scope: c.scope.String(), signature: decodeSignature(c.signature),
-		canonical: canonical{r: r, query: sortedQuery(t.Query), names: c.names, signedHeaders: c.signedHeaders},
+		most: most, key: key, claim: c, scope: c.scope.String(), signature: decodeSignature(c.signature),
+		canonical: canonical{r: r, target: t, query: sortedQuery(t.Query), names: c.names, signedHeaders: c.signedHeaders},
 	}
 	first := variant{host: r.Host, path: t.signedPath, payload: payload.variants[0]}
 	match, ok := v.search(&p, t, payload, first, known)

@@ -252,7 +252,9 @@ func TestWhatAPublicBucketGivesToAnybody(t *testing.T) {
 		{"GET", "/a.png?tagging", "", 403, "AccessDenied"},
 		{"GET", "/a.png?acl", "", 403, "AccessDenied"},
 		{"GET", "/a.png?uploadId=x", "", 403, "AccessDenied"},
-		{"GET", "/a.png", "X-Amz-Meta-A", 403, "AccessDenied"},
+		{"GET", "/a.png", "X-Amz-Meta-A", 200, ""}, // without effect
+		{"GET", "/a.png?v=3", "X-Amz-Cf-Id", 200, ""},
+		{"PUT", "/b.png", "X-Amz-Cf-Id", 403, "AccessDenied"},
 		{"GET", "/.s3gateway/x", "", 403, "AccessDenied"},
 		{"GET", "", "", 403, "AccessDenied"},
 		{"GET", "?list-type=2", "", 403, "AccessDenied"},

@@ -89,7 +89,7 @@ var operationRequests = map[string]operationRequest{
 	"DeleteBucketInventoryConfiguration":          {want: [3]int{501, 501, 0}},
 	"GetBucketLifecycleConfiguration":             {first: "PutBucketLifecycleConfiguration", want: [3]int{200, 200, 501}},
 	"PutBucketLifecycleConfiguration":             {body: "<LifecycleConfiguration><Rule><ID>x</ID><Status>Enabled</Status><Filter><Prefix>dir/</Prefix></Filter><Expiration><Days>9</Days></Expiration></Rule></LifecycleConfiguration>", want: [3]int{200, 200, 501}},
-	"DeleteBucketLifecycleConfiguration":          {want: [3]int{204, 204, 501}},
+	"DeleteBucketLifecycle":                       {want: [3]int{204, 204, 501}},
 	"GetBucketLogging":                            {want: [3]int{501, 501, 0}},
 	"PutBucketLogging":                            {body: "<BucketLoggingStatus><LoggingEnabled><TargetBucket>BUCKET</TargetBucket><TargetPrefix>log/</TargetPrefix></LoggingEnabled></BucketLoggingStatus>", want: [3]int{501, 501, 0}},
 	"ListBucketMetricsConfigurations":             {want: [3]int{501, 200, 501}},
