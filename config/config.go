@@ -142,6 +142,8 @@ type Config struct {
 	UploadPrefix string
 	// PolicyScope (POLICY_SCOPE) is all or uploads.
 	PolicyScope string
+	// SigV2 (SIGV2) is links or off.
+	SigV2 string
 	// PresignVia (PRESIGN_VIA) is gateway or backend.
 	PresignVia string
 	// CDNBaseURL (CDN_BASE_URL) is the base of file_url, perhaps with a path

@@ -156,8 +156,8 @@ On purpose, because the gateway answers for what it signs anew:
 
 | request | here | why |
 |---|---|---|
-| Signature Version 2, in a header or a link | 400 InvalidRequest | it signs neither payload nor most headers |
-| Signature Version 2 in a form | 403 AccessDenied | the form counts as one without a signature |
+| Signature Version 2 in a header; in a link or form with ` + "`SIGV2=off`" + ` | 400 InvalidRequest, 403 AccessDenied | it signs neither payload nor most headers |
+| a link of Signature Version 2 for anything but GetObject, HeadObject, PutObject, UploadPart and DeleteObject, for more than seven days, or with a value that its string to sign cannot tell from another | 403 AccessDenied, 400 InvalidArgument | it does not sign what other operations go by |
 | a region in the signature beside S3_REGION, us-east-1 and auto, unless a bucket is made | 400 AuthorizationHeaderMalformed | as on AWS; MinIO takes any as long as it has none itself |
 | an anonymous request that a bucket's policy at the backend allows | 403 AccessDenied | grants are given here |
 | an x-amz-* header that the client did not sign | 403 AccessDenied | the gateway's signature would bless it |

@@ -169,6 +169,9 @@ func (d *Door) authenticate(x *exchange) (err error) {
 			// Removed between the check of the signature and now.
 			return gateway.Errorf(gateway.InvalidAccessKeyID, "")
 		}
+		if x.caller.Link && x.auth.V2 {
+			return gateway.Errorf(gateway.AccessDenied, "This access key works with Signature Version 4 only.")
+		}
 		if x.caller.Link && !x.auth.Presigned && !form {
 			return gateway.Errorf(gateway.AccessDenied, "This access key works in presigned links and forms only.")
 		}
@@ -183,7 +186,7 @@ func (d *Door) authenticate(x *exchange) (err error) {
 	if !form {
 		x.target = x.auth.Target
 	}
-	for name, values := range x.target.Promoted() {
+	for name, values := range x.auth.Promoted {
 		x.header[name] = values
 	}
 	if x.auth.Anonymous {
@@ -210,8 +213,28 @@ func (d *Door) findOperation(x *exchange) (err error) {
 		return err
 	}
 	x.query = known
+	if err := x.checkV2(); err != nil {
+		return err
+	}
 	gateway.RecordFrom(x.r.Context()).Update(func(f *gateway.Fields) { f.Operation, f.Action = x.op.Name, x.op.Action })
 	return x.checkOverrides()
+}
+
+// checkV2 keeps a link of Signature Version 2 to what it is for, and refuses a
+// parameter that has a meaning and that it does not sign.
+func (x *exchange) checkV2() error {
+	if !x.auth.V2 {
+		return nil
+	}
+	if !x.op.LinkV2 {
+		return gateway.Errorf(gateway.AccessDenied, "A link of Signature Version 2 does not allow %s: sign it with Version 4.", x.op.Name)
+	}
+	for _, p := range x.query {
+		if p.Key != "x-id" && !signer.CoversV2(p.Key) {
+			return gateway.Errorf(gateway.AccessDenied, "The query parameter %s is not signed by a signature of Version 2.", p.Key).With("ArgumentName", p.Key)
+		}
+	}
+	return nil
 }
 
 // line is the request line without what signs it, for the log.

@@ -96,6 +96,8 @@ type Operation struct {
 	Reaches []gateway.Action
 	// Link is true where a link credential may be used.
 	Link bool
+	// LinkV2 is true where a link or form of Signature Version 2 may be used.
+	LinkV2 bool
 	// handle serves the operation; nil forwards it as it is.
 	handle func(*Door, *exchange) error
 }
@@ -159,19 +161,19 @@ func operations() []Operation {
 			Params: []string{"bucket-region", "continuation-token", "max-buckets", "prefix"}, handle: (*Door).listBuckets},
 
 		// Objects
-		{Name: "GetObject", Method: "GET", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
+		{Name: "GetObject", LinkV2: true, Method: "GET", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
 			Conditions: readConditions, Link: true, Public: true},
-		{Name: "HeadObject", Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
+		{Name: "HeadObject", LinkV2: true, Method: "HEAD", Level: ObjectLevel, Action: gateway.Read, VersionAction: gateway.ReadVersion, Shows: ShowsObject, Params: readParams, Headers: readHeaders,
 			Conditions: readConditions, Link: true, Public: true, Cached: true},
-		{Name: "PutObject", Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
+		{Name: "PutObject", LinkV2: true, Method: "PUT", Level: ObjectLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, bodyHeaders), Conditions: writeConditions, Effect: ChangesObject, Link: true, handle: (*Door).putObject},
-		{Name: "PostObject", Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
+		{Name: "PostObject", LinkV2: true, Method: "POST", Level: BucketLevel, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(objectHeaders, checksumHeaders), Effect: ChangesObject, Link: true, handle: (*Door).postObject},
 		{Name: "CopyObject", Method: "PUT", Level: ObjectLevel, TellingHeader: "x-amz-copy-source", Action: gateway.Write,
 			Headers: join(objectHeaders, copySourceHeaders, []string{
 				"x-amz-metadata-directive", "x-amz-tagging-directive", "x-amz-checksum-algorithm", "x-amz-source-expected-bucket-owner",
 			}), Conditions: join(writeConditions, sourceConditions), Effect: ChangesObject, handle: (*Door).copyObject},
-		{Name: "DeleteObject", Method: "DELETE", Level: ObjectLevel, Action: gateway.Delete, VersionAction: gateway.DeleteVersion,
+		{Name: "DeleteObject", LinkV2: true, Method: "DELETE", Level: ObjectLevel, Action: gateway.Delete, VersionAction: gateway.DeleteVersion,
 			Params: versionParam, Headers: []string{"x-amz-mfa", "x-amz-bypass-governance-retention"},
 			Conditions: deleteConditions, Effect: ChangesObject, handle: (*Door).deleteObject},
 		{Name: "DeleteObjects", Method: "POST", Level: BucketLevel, Tells: []string{"delete"}, Action: gateway.Delete, Body: DocumentBody,
@@ -186,7 +188,7 @@ func operations() []Operation {
 		// Multipart uploads
 		{Name: "CreateMultipartUpload", Method: "POST", Level: ObjectLevel, Tells: []string{"uploads"}, Action: gateway.Write,
 			Headers: join(objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"}), handle: (*Door).createMultipartUpload},
-		{Name: "UploadPart", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, Action: gateway.Write, Body: ObjectBody,
+		{Name: "UploadPart", LinkV2: true, Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, Action: gateway.Write, Body: ObjectBody,
 			Headers: join(sseHeaders, bodyHeaders), handle: (*Door).uploadPart},
 		{Name: "UploadPartCopy", Method: "PUT", Level: ObjectLevel, Tells: []string{"partNumber", "uploadId"}, TellingHeader: "x-amz-copy-source",
 			Action: gateway.Write, Headers: join(sseHeaders, copySourceHeaders, []string{"x-amz-source-expected-bucket-owner"}),

@@ -100,7 +100,7 @@ func wholeNumber(v any) (int64, bool) {
 }
 
 // uncovered are the fields that no condition needs to name.
-var uncovered = map[string]bool{"x-amz-signature": true, "policy": true, "file": true}
+var uncovered = map[string]bool{"x-amz-signature": true, "awsaccesskeyid": true, "signature": true, "policy": true, "file": true}
 
 // checkPostPolicy applies the policy to a form: not expired, every condition
 // met, and the bucket and every field covered by one, so that a browser adds

@@ -14,6 +14,9 @@ type Auth struct {
 	Anonymous bool
 	// Presigned is true when the proof was in the query.
 	Presigned bool
+	// V2 is true when the signature was one of Version 2. A link's Target is then
+	// without what signs it, and Promoted has the headers of its query.
+	V2 bool
 	// Time is when the client says it signed, within the allowed window.
 	Time time.Time
 	// Expires is the life of a presigned request, 1 s to 7 days; else 0.

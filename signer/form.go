@@ -37,7 +37,7 @@ func MissingFormField(name string) error {
 // the caller's to apply; a form has no other clock. The Auth has no signed
 // headers and an unsigned payload.
 //
-// A form with the fields of Signature Version 2 is one without a signature here.
+// A form with the fields of Signature Version 2 is proven by those where V2 is set.
 func (v *Verifier) VerifyForm(field func(name string) string) (*Auth, error) {
 	c := &claim{presigned: true, date: field("x-amz-date"), signature: field("x-amz-signature")}
 	policy := field("policy")
@@ -49,6 +49,9 @@ func (v *Verifier) VerifyForm(field func(name string) string) (*Auth, error) {
 		if len(absent) < len(names) {
 			return nil, MissingFormField(absent[0])
 		}
+	}
+	if v.V2 && policy != "" && c.signature == "" && field("signature") != "" {
+		return v.verifyFormV2(field)
 	}
 	if policy == "" || c.signature == "" {
 		return nil, gateway.Errorf(gateway.AccessDenied, "A POST form needs the signed fields policy, x-amz-algorithm, x-amz-credential, x-amz-date and x-amz-signature.")

@@ -39,6 +39,8 @@ type Verifier struct {
 	BucketOf func(host string) string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// V2 accepts links and forms of Signature Version 2.
+	V2 bool
 
 	keys    keyCache
 	buffers sync.Pool // of *[]byte, for canonical requests
@@ -77,6 +79,9 @@ func (v *Verifier) verify(r *http.Request, t Target, most int) (*Auth, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c == nil && hasV2(t) {
+		return v.verifyV2(r, t)
+	}
 	if c == nil {
 		return anonymous(r, t, promoted)
 	}
@@ -94,12 +99,13 @@ func (v *Verifier) verify(r *http.Request, t Target, most int) (*Auth, error) {
 	return a, v.prove(r, t, c, payload, a, most)
 }
 
-// readClaim finds the one form of authentication; nil when there is none.
+// readClaim finds the one form of authentication; nil when there is none, or one of
+// Version 2.
 // Requests with two are refused: every check would have to guess which counts.
 func readClaim(h http.Header, t Target) (*claim, error) {
 	values := h["Authorization"]
 	presigned := isPresigned(t)
-	v2 := t.Has("AWSAccessKeyId") || t.Has("Signature")
+	v2 := hasV2(t)
 	forms := len(values)
 	if presigned {
 		forms++
@@ -112,7 +118,7 @@ func readClaim(h http.Header, t Target) (*claim, error) {
 		return nil, gateway.Errorf(gateway.InvalidArgument, "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified").
 			With("ArgumentName", "Authorization")
 	case v2:
-		return nil, errSignatureV2()
+		return nil, nil
 	case presigned:
 		return parsePresigned(t)
 	case len(values) == 0:

@@ -208,6 +208,7 @@ func (a *app) s3Door(p parts) *proxy.Door {
 		Verifier: &signer.Verifier{
 			Secrets: p.callers, Regions: regions(cfg.Region), PublicHost: hostOf(cfg.PublicURL),
 			ForwardedHost: forwardedHost(cfg.TrustedProxies), Now: a.now,
+			V2:       cfg.SigV2 == "links",
 			BucketOf: func(host string) string { return proxy.BucketOf(cfg.Domains, host) },
 			MakesBucket: func(r *http.Request, t signer.Target) bool {
 				return proxy.MakesBucket(cfg.Domains, r, t)

@@ -301,6 +301,49 @@ def _():
     same(get("form/my file.txt"), b"form bytes")
 
 
+def as_it_comes():
+    """A client with nothing set: in us-east-1 it makes links of signature version 2."""
+    return boto3.client("s3", endpoint_url=ENDPOINT, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,
+                        region_name="us-east-1", config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}))
+
+
+def default_link(operation, **params):
+    url = as_it_comes().generate_presigned_url(operation, Params={"Bucket": B, **params})
+    if "AWSAccessKeyId=" not in url:
+        raise AssertionError(f"not of signature version 2: {url}")
+    return url
+
+
+@case("links as boto3 makes them by default get, head, put and delete")
+def _():
+    key = "by default/+%&=\u00e9.txt"
+    put(key, b"0123456789")
+    url = default_link("get_object", Key=key, ResponseContentType="text/own", ResponseContentDisposition="attachment; filename=\"a b;c.txt\"")
+    same(fetch(url), (200, b"0123456789"))
+    same(fetch(url, headers={"Range": "bytes=2-4"}), (206, b"234"))
+    same(fetch(url.replace("Signature=", "Signature=x"))[0], 403, "status of a changed signature")
+    same(fetch(default_link("head_object", Key=key), "HEAD"), (200, b""))
+    url = default_link("put_object", Key="put by default", ContentType="text/own", Metadata={"colour": "light blue"})
+    same(fetch(url, "PUT", b"by link", {"Content-Type": "text/own"})[0], 200, "status of a PUT")
+    stored = s3.get_object(Bucket=B, Key="put by default")
+    same((stored["Body"].read(), stored["ContentType"]), (b"by link", "text/own"))
+    same(fetch(url, "PUT", b"other", {"Content-Type": "text/other"})[0] in (400, 403), True, "another type is refused")
+    same(fetch(default_link("delete_object", Key=key), "DELETE")[0], 204, "status of a DELETE")
+    code(404, lambda: s3.head_object(Bucket=B, Key=key))
+
+
+@case("a form as boto3 makes it by default stores the file")
+def _():
+    form = as_it_comes().generate_presigned_post(B, "form by default", Conditions=[["content-length-range", 1, 100]])
+    same("AWSAccessKeyId" in form["fields"], True, "of signature version 2")
+    edge, parts = "edge7d1", b""
+    for name, value in form["fields"].items():
+        parts += f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    parts += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nform bytes\r\n--{edge}--\r\n'.encode()
+    same(fetch(form["url"], "POST", parts, {"Content-Type": f"multipart/form-data; boundary={edge}"})[0], 204, "status")
+    same(get("form by default"), b"form bytes")
+
+
 @case("ranges are read: first, middle, open, last, and beyond the end")
 def _():
     put("ranges", b"0123456789")
