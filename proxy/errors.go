@@ -99,6 +99,16 @@ type errorDocument struct {
 	HostID     string `xml:"HostId"`
 }
 
+// echoed bounds what an answer repeats of a request: a key that is served fits, with
+// every byte of it escaped.
+func echoed(s string) string {
+	const most = 3 * 1100
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
 type element struct {
 	XMLName xml.Name
 	Value   string `xml:",chardata"`
@@ -111,8 +121,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := gateway.AsError(err)
 	status, doc := render(e)
 	facts := record.Snapshot()
-	doc.Key, doc.BucketName = facts.Key, facts.Bucket
-	doc.Resource = rawPath(r.RequestURI)
+	doc.Key, doc.BucketName = echoed(facts.Key), echoed(facts.Bucket)
+	doc.Resource = echoed(rawPath(r.RequestURI))
 	doc.RequestID, doc.HostID = facts.ID, hostID
 
 	h := w.Header()

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -93,11 +94,18 @@ func originForm(uri string) (string, bool) {
 	return "", false
 }
 
+// maxParams bounds the pairs of a query, empty ones too: each costs more memory than
+// it has bytes, for as long as the request lasts. No request of S3 has so many.
+const maxParams = 256
+
 func parseQuery(raw string) ([]Param, error) {
 	if raw == "" {
 		return nil, nil
 	}
-	params := make([]Param, 0, strings.Count(raw, "&")+1)
+	if strings.Count(raw, "&") >= maxParams {
+		return nil, invalidURI("the query has more than " + strconv.Itoa(maxParams) + " parameters")
+	}
+	params := make([]Param, 0, 8)
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue

@@ -187,8 +187,8 @@ func (a *app) handlerOf(p parts) http.Handler {
 		doors{
 			domains: p.cfg.Domains,
 			// Outside of the limit, so that a page can read that refusal too.
-			s3:   allowOrigins(p.cfg)(limitAddress(proxy.WriteError, a.s3Door(p))),
-			rest: limitAddress(api.WriteError, a.restDoor(p)),
+			s3:   allowOrigins(p.cfg)(limitHead(proxy.WriteError, limitAddress(proxy.WriteError, a.s3Door(p)))),
+			rest: limitHead(api.WriteError, limitAddress(api.WriteError, a.restDoor(p))),
 			page: http.HandlerFunc(frontPage),
 		},
 		// The record is outermost: it logs what all others answered, panics

@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, SECRET_KEY, STORE, Cases, body, bucket_name, fetch,
+from harness import (ACCESS_KEY, ENDPOINT, KEYS, MIB, REGION, ROUTE, SECRET_KEY, STORE, Cases, body, bucket_name, fetch,
                      refused, same)
 
 case = Cases()
@@ -323,13 +323,16 @@ def _():
     same(fetch(url, headers={"Range": "bytes=2-4"}), (206, b"234"))
     same(fetch(url.replace("Signature=", "Signature=x"))[0], 403, "status of a changed signature")
     same(fetch(default_link("head_object", Key=key), "HEAD"), (200, b""))
+    same(fetch(default_link("delete_object", Key=key), "DELETE")[0], 204, "status of a DELETE")
+    code(404, lambda: s3.head_object(Bucket=B, Key=key))
+    same(fetch(default_link("put_object", Key="put by default"), "PUT", b"plain", {"Content-Type": ""})[0], 200, "status of a plain PUT")
+    if STORE == "minio" and ROUTE == "direct":
+        return  # MinIO does not take the headers that boto3 puts into the query
     url = default_link("put_object", Key="put by default", ContentType="text/own", Metadata={"colour": "light blue"})
     same(fetch(url, "PUT", b"by link", {"Content-Type": "text/own"})[0], 200, "status of a PUT")
     stored = s3.get_object(Bucket=B, Key="put by default")
     same((stored["Body"].read(), stored["ContentType"]), (b"by link", "text/own"))
     same(fetch(url, "PUT", b"other", {"Content-Type": "text/other"})[0] in (400, 403), True, "another type is refused")
-    same(fetch(default_link("delete_object", Key=key), "DELETE")[0], 204, "status of a DELETE")
-    code(404, lambda: s3.head_object(Bucket=B, Key=key))
 
 
 @case("a form as boto3 makes it by default stores the file")
