@@ -39,16 +39,36 @@ func (d *door) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := d.Store.List(r.Context(), prefix, after, limit)
+	// Before it is made: those who wait for memory hold none.
+	grant, err := d.Budget.forAnswer(r.Context(), int64(limit)*listedCost)
 	if err != nil {
 		return err
 	}
-	l := d.listingOf(r, prefix, limit, page)
-	if err := d.showUnverified(r.Context(), l.Files); err != nil {
+	defer grant.Release()
+	body, err := d.listingAfter(r, prefix, after, limit)
+	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, l)
+	grant.Keep(int64(cap(body)))
+	return writeBody(w, r, http.StatusOK, body)
 }
+
+// listingAfter makes the answer.
+func (d *door) listingAfter(r *http.Request, prefix, after string, limit int) ([]byte, error) {
+	page, err := d.Store.List(r.Context(), prefix, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	l := d.listingOf(r, prefix, limit, page)
+	if err := d.showUnverified(r.Context(), l.Files); err != nil {
+		return nil, err
+	}
+	return encode(l)
+}
+
+// listedCost is what a file of a listing may take while the answer is made, in bytes:
+// its key in the page, in the answer, and escaped in its address.
+const listedCost = 16 << 10
 
 // showUnverified tells which files nobody has checked yet.
 func (d *door) showUnverified(ctx context.Context, files []listed) error {

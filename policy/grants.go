@@ -34,10 +34,10 @@ func noted(ctx context.Context, r Request, v Verdict) error {
 	return v.Err()
 }
 
-// DeniesAny refuses what will act on every key that begins with the request's
-// key where a denial of the caller holds for one of them. Such an act comes at
-// any time and from the store itself, so that the conditions of a denial do not
-// narrow it. It asks for no grant.
+// DeniesAny refuses what will act on the request's keys where a denial of the caller
+// holds for one of them. Such an act comes at any time and from the store itself, or
+// from others whom it lets in, so that the conditions of a denial do not narrow it.
+// It asks for no grant.
 func (p *Policy) DeniesAny(ctx context.Context, r Request) error {
 	if p.Rules == nil || p.Rules.callers[r.Caller.Name] == nil {
 		return nil
@@ -45,7 +45,7 @@ func (p *Policy) DeniesAny(ctx context.Context, r Request) error {
 	own, asked := p.Rules.callers[r.Caller.Name], setOf(r.Action)
 	for i := range own.grants {
 		g := &own.grants[i]
-		if g.Deny && g.actions&asked != 0 && g.covers(r.Bucket) && g.reaches(EveryKey, r.Key) {
+		if g.Deny && g.actions&asked != 0 && g.covers(r.Bucket) && g.reaches(r.keys(), r.Key) {
 			return noted(ctx, r, Verdict{grant: g})
 		}
 	}

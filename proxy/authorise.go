@@ -62,7 +62,7 @@ func (d *Door) authorise(x *exchange) error {
 			return err
 		}
 	}
-	return nil
+	return d.checkReach(x)
 }
 
 // questions are all that the policy is asked before anything of the body is read.

@@ -73,13 +73,17 @@ func (d *Door) forwardNamed(x *exchange, req backend.Request) error {
 		return err
 	}
 	defer resp.Body.Close()
-	raw, err := readAnswer(resp.Body)
+	answer, err := d.readAnswer(x, resp.Body)
 	if err != nil {
 		return clientGone(x.r.Context(), err)
 	}
-	if raw, err = (names{bucket: x.addr.Bucket, at: x.at}).apply(raw); err != nil {
+	defer answer.Release()
+	raw, err := (names{bucket: x.addr.Bucket, at: x.at}).apply(answer.Raw)
+	if err != nil {
 		return err
 	}
+	answer.Raw = nil
+	answer.Keep(int64(len(raw))) // for as long as the client takes to read it
 	copyAnswer(x.w.Header(), resp.Header)
 	x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
 	x.w.WriteHeader(resp.StatusCode)

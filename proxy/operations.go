@@ -90,10 +90,12 @@ type Operation struct {
 	Public bool
 	// NamesBuckets is true where the document names buckets, or places in them.
 	NamesBuckets bool
-	// Reaches are the actions that the store carries out by itself because of the
-	// document. A denial of the caller on any of them refuses it. What a
-	// lifecycle does is in its rules.
+	// Reaches are the actions that the store carries out by itself, or lets others
+	// carry out, because of the request: on the key, or on all of the bucket. A denial
+	// of the caller on any of them refuses it.
 	Reaches []gateway.Action
+	// ByRules is true where each rule of the document says on which keys.
+	ByRules bool
 	// Link is true where a link credential may be used.
 	Link bool
 	// LinkV2 is true where a link or form of Signature Version 2 may be used.
@@ -203,7 +205,7 @@ func operations() []Operation {
 
 		// Buckets
 		{Name: "CreateBucket", Method: "PUT", Level: BucketLevel, Action: gateway.Manage, Body: DocumentBody, Effect: ChangesBucket,
-			Headers: join(aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}), handle: (*Door).createBucket},
+			Headers: join(aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}), Reaches: opens, handle: (*Door).createBucket},
 		{Name: "DeleteBucket", Method: "DELETE", Level: BucketLevel, Action: gateway.Manage, Effect: ChangesBucket, handle: (*Door).deleteBucket},
 		{Name: "HeadBucket", Method: "HEAD", Level: BucketLevel, Action: gateway.List, Probe: true},
 		{Name: "ListObjects", Method: "GET", Level: BucketLevel, Action: gateway.List, Params: listParams,
@@ -219,6 +221,9 @@ func operations() []Operation {
 	return append(table, bucketSettings()...)
 }
 
+// opens are what an access rule lets others do.
+var opens = []gateway.Action{gateway.List, gateway.Read, gateway.Write}
+
 // objectSettings are the sub-resources of an object: read by GET, replaced by
 // PUT with a small document.
 func objectSettings() []Operation {
@@ -229,16 +234,17 @@ func objectSettings() []Operation {
 		version      gateway.Action // to read or change that of a version
 		deletable    bool
 		headers      []string
+		reaches      []gateway.Action
 	}{
 		{key: "tagging", name: "ObjectTagging", read: gateway.Read, change: gateway.Write, version: gateway.ReadVersion, deletable: true},
-		{key: "acl", name: "ObjectAcl", read: gateway.Manage, change: gateway.Manage, headers: aclHeaders},
+		{key: "acl", name: "ObjectAcl", read: gateway.Manage, change: gateway.Manage, headers: aclHeaders, reaches: []gateway.Action{gateway.Read, gateway.Write}},
 		{key: "retention", name: "ObjectRetention", read: gateway.Manage, change: gateway.Manage, headers: lockHeaders},
 		{key: "legal-hold", name: "ObjectLegalHold", read: gateway.Manage, change: gateway.Manage},
 	} {
 		tells := []string{s.key}
 		rows = append(rows,
 			Operation{Name: "Get" + s.name, Method: "GET", Level: ObjectLevel, Tells: tells, Action: s.read, VersionAction: s.version, Params: versionParam},
-			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version, Params: versionParam,
+			Operation{Name: "Put" + s.name, Method: "PUT", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version, Params: versionParam, Reaches: s.reaches,
 				Body: DocumentBody, Headers: join(checksumHeaders, s.headers), Effect: ChangesObject})
 		if s.deletable {
 			rows = append(rows, Operation{Name: "Delete" + s.name, Method: "DELETE", Level: ObjectLevel, Tells: tells, Action: s.change, VersionAlso: s.version,
@@ -269,7 +275,7 @@ func bucketSettings() []Operation {
 		removed   string // what Delete removes, where that has another name
 	}{
 		{key: "accelerate", name: "BucketAccelerateConfiguration", methods: canGet | canPut},
-		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.Write}},
+		{key: "acl", name: "BucketAcl", methods: canGet | canPut, headers: aclHeaders, reaches: opens},
 		{key: "analytics", name: "BucketAnalyticsConfiguration", methods: canGet | canPut | canDelete | canList, buckets: true},
 		{key: "cors", name: "BucketCors", methods: canGet | canPut | canDelete},
 		{key: "encryption", name: "BucketEncryption", methods: canGet | canPut | canDelete},
@@ -280,15 +286,15 @@ func bucketSettings() []Operation {
 		{key: "metrics", name: "BucketMetricsConfiguration", methods: canGet | canPut | canDelete | canList},
 		{key: "notification", name: "BucketNotificationConfiguration", methods: canGet | canPut, headers: []string{"x-amz-skip-destination-validation"}, reaches: []gateway.Action{gateway.List}},
 		{key: "object-lock", name: "ObjectLockConfiguration", methods: canGet | canPut, headers: []string{"x-amz-bucket-object-lock-token"}},
-		{key: "ownershipControls", name: "BucketOwnershipControls", methods: canGet | canPut | canDelete},
+		{key: "ownershipControls", name: "BucketOwnershipControls", methods: canGet | canPut | canDelete, reaches: opens},
 		{key: "policy", name: "BucketPolicy", methods: canGet | canPut | canDelete, headers: []string{"x-amz-confirm-remove-self-bucket-access"}, buckets: true, reaches: []gateway.Action{gateway.List, gateway.Read, gateway.ReadVersion, gateway.Write, gateway.Delete, gateway.DeleteVersion}},
 		{key: "policyStatus", name: "BucketPolicyStatus", methods: canGet},
-		{key: "publicAccessBlock", name: "PublicAccessBlock", methods: canGet | canPut | canDelete},
+		{key: "publicAccessBlock", name: "PublicAccessBlock", methods: canGet | canPut | canDelete, reaches: opens},
 		{key: "replication", name: "BucketReplication", methods: canGet | canPut | canDelete, headers: []string{"x-amz-bucket-object-lock-token"}, buckets: true, reaches: []gateway.Action{gateway.Read, gateway.ReadVersion}},
 		{key: "requestPayment", name: "BucketRequestPayment", methods: canGet | canPut},
 		{key: "tagging", name: "BucketTagging", methods: canGet | canPut | canDelete},
 		{key: "versioning", name: "BucketVersioning", methods: canGet | canPut, effect: ChangesBucket, headers: []string{"x-amz-mfa"}},
-		{key: "website", name: "BucketWebsite", methods: canGet | canPut | canDelete},
+		{key: "website", name: "BucketWebsite", methods: canGet | canPut | canDelete, reaches: []gateway.Action{gateway.Read}},
 	} {
 		tells, params := []string{s.key}, []string(nil)
 		if s.methods&canList != 0 {
@@ -304,13 +310,18 @@ func bucketSettings() []Operation {
 			}
 		}
 		add(canGet, Operation{Name: "Get", Method: "GET", NamesBuckets: s.buckets})
-		put := Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets, Reaches: s.reaches}
-		if len(s.reaches) > 0 {
+		put := Operation{Name: "Put", Method: "PUT", Body: DocumentBody, Effect: s.effect, Headers: join(checksumHeaders, s.headers), NamesBuckets: s.buckets, Reaches: s.reaches,
+			ByRules: s.key == "lifecycle" || s.key == "replication"}
+		if put.ByRules || s.buckets {
 			put.handle = (*Door).putReaching
 		}
 		add(canPut, put)
 		s.name = cmp.Or(s.removed, s.name)
-		add(canDelete, Operation{Name: "Delete", Method: "DELETE", handle: (*Door).deleteSetting})
+		remove := Operation{Name: "Delete", Method: "DELETE", handle: (*Door).deleteSetting}
+		if s.key == "publicAccessBlock" || s.key == "ownershipControls" {
+			remove.Reaches = s.reaches // taking it away opens the bucket
+		}
+		add(canDelete, remove)
 	}
 	return rows
 }

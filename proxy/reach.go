@@ -18,13 +18,28 @@ import (
 // delete there.
 type reach struct {
 	prefix  string
+	keys    policy.Keys // every key that begins with prefix, or prefix alone
 	actions []gateway.Action
 	// removes is true where objects go away or to another class of storage: the
 	// gateway's own state must not.
 	removes bool
 }
 
-// putReaching serves a document by which the store acts on keys.
+// checkReach asks for what the operation's row says. What is in the rules of a
+// document is asked for when that is read.
+func (d *Door) checkReach(x *exchange) error {
+	if x.op.ByRules || x.op.Name == "CreateBucket" && !needsManage(x.header) {
+		return nil
+	}
+	r := reach{keys: policy.EveryKey, actions: x.op.Reaches}
+	if x.op.Level == ObjectLevel {
+		r.prefix, r.keys = x.addr.Key, policy.OneKey
+	}
+	return d.mayReach(x, r)
+}
+
+// putReaching serves a document by which the store acts on keys, or writes to another
+// bucket.
 func (d *Door) putReaching(x *exchange) error {
 	doc, err := d.readDocument(x)
 	if err != nil {
@@ -39,14 +54,74 @@ func (d *Door) putReaching(x *exchange) error {
 			return err
 		}
 	}
+	if err := d.mayWriteTo(x, doc); err != nil {
+		return err
+	}
 	return d.forward(x, doc.request(x))
+}
+
+// destination is where the store will write by itself. A bucket is named by itself or
+// by its ARN.
+type destination struct {
+	Bucket       []string
+	Prefix       []string
+	TargetBucket []string
+	TargetPrefix []string
+}
+
+// mayWriteTo asks for write over each place that a document has the store write to:
+// replicas, inventories, reports and logs are bytes that no request brings. A place
+// that is no bucket of this gateway is for those who may do everything.
+func (d *Door) mayWriteTo(x *exchange, doc document) error {
+	if !x.op.NamesBuckets || x.op.Name == "PutBucketPolicy" || len(doc.raw) == 0 {
+		return nil
+	}
+	var named struct {
+		Replication []destination `xml:"Rule>Destination"`
+		Inventory   []destination `xml:"Destination>S3BucketDestination"`
+		Analytics   []destination `xml:"StorageClassAnalysis>DataExport>Destination>S3BucketDestination"`
+		Logging     []destination `xml:"LoggingEnabled"`
+	}
+	if err := doc.parse(&named); err != nil {
+		return err
+	}
+	for _, to := range slices.Concat(named.Replication, named.Inventory, named.Analytics, named.Logging) {
+		prefixes := append(to.Prefix, to.TargetPrefix...)
+		if len(prefixes) != 1 {
+			prefixes = []string{""}
+		}
+		for _, name := range append(to.Bucket, to.TargetBucket...) {
+			if err := d.mayWriteBelow(x, strings.TrimPrefix(strings.TrimSpace(name), "arn:aws:s3:::"), prefixes[0]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Door) mayWriteBelow(x *exchange, bucket, prefix string) error {
+	at, err := d.Buckets.Locate(bucket, false)
+	if err != nil || at.renamed {
+		if d.Policy.SeesEvery(x.caller) {
+			return nil
+		}
+		return gateway.Errorf(gateway.AccessDenied, "%s has the storage write to %q, which is no bucket of this gateway.", x.op.Name, clip(bucket))
+	}
+	to := question{action: gateway.Write, bucket: bucket, key: prefix, keys: policy.EveryKey}
+	if err := d.mayAll(x, to); err != nil {
+		return gateway.Errorf(gateway.AccessDenied, "%s has the storage write to keys of %s that begin %q, for which write is not granted.", x.op.Name, clip(bucket), clip(prefix)).Because(err)
+	}
+	if err := d.Policy.DeniesAny(x.r.Context(), x.asking(to)); err != nil {
+		return gateway.Errorf(gateway.AccessDenied, "%s has the storage write to keys of %s that begin %q, and a denial of write holds for some of them.", x.op.Name, clip(bucket), clip(prefix)).Because(err)
+	}
+	return nil
 }
 
 func (d *Door) mayReach(x *exchange, r reach) error {
 	for _, action := range r.actions {
-		err := d.Policy.DeniesAny(x.r.Context(), x.asking(question{action: action, bucket: x.addr.Bucket, key: r.prefix, keys: policy.EveryKey}))
+		err := d.Policy.DeniesAny(x.r.Context(), x.asking(question{action: action, bucket: x.addr.Bucket, key: r.prefix, keys: r.keys}))
 		if err != nil {
-			return gateway.Errorf(gateway.AccessDenied, "The document acts on keys that begin %q, and a denial of %s holds for some of them.", r.prefix, action).Because(err)
+			return gateway.Errorf(gateway.AccessDenied, "%s acts on keys that begin %q, and a denial of %s holds for some of them.", x.op.Name, r.prefix, action).Because(err)
 		}
 	}
 	if r.removes && !x.at.Backend.SparesReserved && (strings.HasPrefix(gateway.ReservedPrefix, r.prefix) || strings.HasPrefix(r.prefix, gateway.ReservedPrefix)) {
@@ -55,16 +130,15 @@ func (d *Door) mayReach(x *exchange, r reach) error {
 	return nil
 }
 
-// reachesOf are what the document of an operation has the store do. One that is
-// not read rule by rule is about the whole bucket.
+// reachesOf are what the rules of an operation's document have the store do.
 func reachesOf(op *Operation, raw []byte) ([]reach, error) {
 	switch {
+	case !op.ByRules:
+		return nil, nil
 	case op.Name == "PutBucketLifecycleConfiguration":
 		return lifecycleReaches(raw)
-	case op.Name == "PutBucketReplication":
-		return ruleReaches(raw, op.Reaches)
 	}
-	return []reach{{actions: op.Reaches}}, nil
+	return ruleReaches(raw, op.Reaches)
 }
 
 // lifecycleRule is what a rule of a lifecycle does, by its elements
@@ -92,7 +166,7 @@ func lifecycleReaches(raw []byte) (all []reach, err error) {
 			if !known {
 				does = reach{actions: []gateway.Action{gateway.Write, gateway.Delete, gateway.DeleteVersion}, removes: true}
 			}
-			does.prefix = rule.prefix
+			does.prefix, does.keys = rule.prefix, policy.EveryKey
 			all = append(all, does)
 		}
 	}
@@ -103,7 +177,7 @@ func lifecycleReaches(raw []byte) (all []reach, err error) {
 func ruleReaches(raw []byte, actions []gateway.Action) (all []reach, err error) {
 	rules, err := readRules(raw)
 	for _, rule := range rules {
-		all = append(all, reach{prefix: rule.prefix, actions: actions})
+		all = append(all, reach{prefix: rule.prefix, keys: policy.EveryKey, actions: actions})
 	}
 	return all, err
 }

@@ -59,7 +59,7 @@ func (d *Document) Release() {
 // Keep holds on to n bytes only: what was decoded is no longer needed.
 func (d *Document) Keep(n int64) {
 	if d != nil {
-		d.grant.Shrink(d.grant.held() - n)
+		d.grant.Keep(n)
 	}
 }
 
@@ -68,29 +68,33 @@ func (d *Document) Keep(n int64) {
 // message; a nil pool has no bound.
 func (p *Pool) ReadDocument(ctx context.Context, body io.Reader, most int64) (*Document, error) {
 	d := &Document{}
+	err := d.read(ctx, p, body, most)
+	if err == io.EOF {
+		return d, nil
+	}
+	d.Release()
+	return nil, err
+}
+
+// read returns io.EOF at the end of the body. A body that was cut off has another
+// error, io.ErrUnexpectedEOF too.
+func (d *Document) read(ctx context.Context, p *Pool, body io.Reader, most int64) error {
 	for {
-		if err := d.grow(ctx, p, most); err != nil {
-			d.Release()
-			return nil, err
+		if len(d.Raw) == cap(d.Raw) {
+			if err := d.grow(ctx, p, most); err != nil {
+				return err
+			}
 		}
-		n, err := io.ReadFull(body, d.Raw[len(d.Raw):cap(d.Raw)])
+		n, err := body.Read(d.Raw[len(d.Raw):cap(d.Raw)])
 		d.Raw = d.Raw[:len(d.Raw)+n]
 		switch {
 		case int64(len(d.Raw)) > most:
-			err = &gateway.Error{Code: gateway.EntityTooLarge}
-		case errors.Is(err, io.EOF), isShort(err):
-			return d, nil
-		}
-		if err != nil {
-			d.Release()
-			return nil, err
+			return &gateway.Error{Code: gateway.EntityTooLarge}
+		case err != nil:
+			return err
 		}
 	}
 }
-
-// isShort reports the error of io.ReadFull for a body that ended, not one of a
-// body that says so itself: those carry a code.
-func isShort(err error) bool { return err == io.ErrUnexpectedEOF }
 
 // grow makes room for more bytes.
 func (d *Document) grow(ctx context.Context, p *Pool, most int64) (err error) {

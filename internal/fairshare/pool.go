@@ -204,6 +204,13 @@ func (g *Grant) Release() {
 	}
 }
 
+// Keep gives back all but n units.
+func (g *Grant) Keep(n int64) {
+	if g != nil {
+		g.Shrink(max(g.Units()-n, 0))
+	}
+}
+
 // Units returns how many are held.
 func (g *Grant) Units() int64 {
 	g.pool.mu.Lock()
