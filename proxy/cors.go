@@ -46,8 +46,15 @@ func CheckPreflight(r *http.Request) error {
 			return gateway.Errorf(gateway.InvalidRequest, "Insufficient information. %s request header needed.", needed)
 		}
 	}
+	if n := strings.Count(strings.Join(r.Header.Values("Access-Control-Request-Headers"), ","), ","); n >= maxAskedHeaders {
+		return gateway.Errorf(gateway.InvalidRequest, "Access-Control-Request-Headers names more than %d headers.", maxAskedHeaders)
+	}
 	return nil
 }
+
+// maxAskedHeaders bounds the headers that a page may ask for: each is compared with
+// each that the rules allow.
+const maxAskedHeaders = 100
 
 // preflight asks the backend, whose bucket may have rules of its own. Where
 // there are none, where the bucket does not exist and where it is not shown, the

@@ -103,3 +103,20 @@ func TestNoDocumentWritesWhereItsMakerMayNot(t *testing.T) {
 		})
 	}
 }
+
+// Delete markers are versions: a rule that takes them away needs what deleting one
+// needs.
+func TestARuleThatRemovesMarkersIsADeletionOfVersions(t *testing.T) {
+	mine := policy.Grant{Buckets: []string{"mine"}, Actions: []gateway.Action{gateway.Manage, gateway.Delete}}
+	kept := policy.Grant{Deny: true, Buckets: []string{"mine"}, Prefix: "kept/", Actions: []gateway.Action{gateway.DeleteVersion}}
+	rule := func(prefix string) call {
+		return call{method: "PUT", path: "/mine", query: "lifecycle", body: "<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>" + prefix +
+			"</Prefix></Filter><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule></LifecycleConfiguration>"}
+	}
+	r := newRig(t, withGrants(mine, kept))
+	r.refused(r.do(rule("kept/")), 403, "AccessDenied", "a denial of delete-version")
+	r.untouched()
+	if a := r.do(rule("other/")); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

@@ -146,6 +146,7 @@ func reachesOf(op *Operation, raw []byte) ([]reach, error) {
 // ExpiredObjectAllVersions and DelMarkerExpiration are MinIO's.
 var lifecycleRule = map[string]reach{
 	"Expiration":                     {actions: []gateway.Action{gateway.Delete}, removes: true},
+	"ExpiredObjectDeleteMarker":      {actions: []gateway.Action{gateway.DeleteVersion}, removes: true},
 	"ExpiredObjectAllVersions":       {actions: []gateway.Action{gateway.DeleteVersion}, removes: true},
 	"DelMarkerExpiration":            {actions: []gateway.Action{gateway.DeleteVersion}, removes: true},
 	"NoncurrentVersionExpiration":    {actions: []gateway.Action{gateway.DeleteVersion}, removes: true},
@@ -239,7 +240,7 @@ func (s *ruleScanner) open(name string) error {
 		if s.prefixes++; s.prefixes > 1 {
 			return malformed(errors.New("a rule with two prefixes"))
 		}
-	case len(s.path) == 3 && !slices.Contains(ruleWords, name), name == "ExpiredObjectAllVersions":
+	case len(s.path) == 3 && !slices.Contains(ruleWords, name), name == "ExpiredObjectAllVersions", name == "ExpiredObjectDeleteMarker":
 		rule := &s.rules[len(s.rules)-1]
 		rule.words = append(rule.words, name)
 	}

@@ -61,3 +61,33 @@ func TestAHeadThatCostsManyTimesItsSizeIsRefused(t *testing.T) {
 		t.Errorf("255 parameters: %d %s", a.status, a.body)
 	}
 }
+
+// A page's question costs little, however many headers it asks for and a bucket's
+// rules name.
+func TestAPreflightOfManyHeadersIsRefused(t *testing.T) {
+	w := newWorld(t, open...)
+	rules := func(n int) answer {
+		var b strings.Builder
+		b.WriteString("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>")
+		for i := range n {
+			fmt.Fprintf(&b, "<AllowedHeader>x%d</AllowedHeader>", i)
+		}
+		b.WriteString("</CORSRule></CORSConfiguration>")
+		return w.document("PUT", "?cors", []byte(b.String()))
+	}
+	ask := func(names int) answer {
+		return do(t, newRequest(t, "OPTIONS", w.url+"/"+w.bucket+"/a", nil, "Origin", "https://a.example", "Access-Control-Request-Method", "GET",
+			"Access-Control-Request-Headers", strings.TrimSuffix(strings.Repeat("x1,", names), ",")))
+	}
+	ask(101).isS3Error(t, 400, "InvalidRequest")
+	if w.store.Name != "embedded" {
+		return // the rules of a bucket are the store's
+	}
+	rules(5000).isS3Error(t, 400, "InvalidRequest")
+	if a := rules(100); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := ask(100); a.status != http.StatusOK || a.header.Get("Access-Control-Allow-Headers") != "x1" {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+}

@@ -46,8 +46,16 @@ func (x *exchange) readCORS() ([]byte, error) {
 		}
 	}
 	doc.Xmlns = namespace
-	return marshalSetting(doc)
+	kept, err := marshalSetting(doc)
+	if err == nil && len(kept) > maxCORS {
+		return nil, invalidRequest("The CORS configuration is larger than %d bytes.", maxCORS)
+	}
+	return kept, err
 }
+
+// maxCORS is S3's bound of a CORS configuration, in bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html).
+const maxCORS = 64 << 10
 
 // marshalSetting returns a checked document as it is kept.
 func marshalSetting(doc any) ([]byte, error) {

@@ -11,6 +11,10 @@ import (
 // corsVary are the request headers by which an answer under CORS rules goes.
 const corsVary = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
 
+// maxWantedHeaders bounds the headers that a page may ask for: each is compared with
+// each that the rules allow.
+const maxWantedHeaders = 100
+
 // preflight answers what a browser asks before it sends a page's request
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTOPTIONSobject.html).
 func (x *exchange) preflight() (*answer, error) {
@@ -26,8 +30,11 @@ func (x *exchange) preflight() (*answer, error) {
 	}
 	var wanted []string
 	for name := range strings.SplitSeq(strings.Join(x.header["Access-Control-Request-Headers"], ","), ",") {
-		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" && !slices.Contains(wanted, name) {
 			wanted = append(wanted, name)
+		}
+		if len(wanted) > maxWantedHeaders {
+			return nil, refuse("BadRequest", "Access-Control-Request-Headers names more than %d headers.", maxWantedHeaders)
 		}
 	}
 	a := empty(http.StatusOK)
@@ -75,8 +82,15 @@ func (x *exchange) allowPage(h http.Header, method string, wanted []string) bool
 // allowsHeaders reports whether the rule allows all of the headers, which are in
 // lower case.
 func (r *corsRule) allowsHeaders(wanted []string) bool {
+	if len(wanted) == 0 {
+		return true
+	}
+	allowed := make([]string, len(r.AllowedHeaders))
+	for i, p := range r.AllowedHeaders {
+		allowed[i] = strings.ToLower(p)
+	}
 	return !slices.ContainsFunc(wanted, func(name string) bool {
-		return !slices.ContainsFunc(r.AllowedHeaders, func(p string) bool { return matchesWildcard(strings.ToLower(p), name) })
+		return !slices.ContainsFunc(allowed, func(p string) bool { return matchesWildcard(p, name) })
 	})
 }
 
