@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strings"
 	"testing"
 
 	gateway "github.com/codeguardians/s3gateway"
@@ -119,4 +120,13 @@ func TestARuleThatRemovesMarkersIsADeletionOfVersions(t *testing.T) {
 	if a := r.do(rule("other/")); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+}
+
+// A prefix in many pieces costs no more than a key.
+func TestAPrefixIsNoLongerThanAKey(t *testing.T) {
+	r := newRig(t, withGrants(policy.Grant{Buckets: []string{"mine"}, Actions: []gateway.Action{gateway.Manage}}))
+	a := r.do(call{method: "PUT", path: "/mine", query: "lifecycle", body: "<LifecycleConfiguration><Rule><Filter><Prefix>" + strings.Repeat("a<!---->", maxKey+1) +
+		"</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"})
+	r.refused(a, 400, "MalformedXML", "")
+	r.untouched()
 }

@@ -225,7 +225,10 @@ func (s *ruleScanner) take(token xml.Token) error {
 		s.path = s.path[:len(s.path)-1]
 	case xml.CharData:
 		if s.inPrefix() {
-			s.rules[len(s.rules)-1].prefix += string(t)
+			rule := &s.rules[len(s.rules)-1]
+			if rule.prefix += string(t); len(rule.prefix) > maxKey {
+				return malformed(errors.New("a prefix that is longer than a key"))
+			}
 		}
 	}
 	return nil
