@@ -198,15 +198,22 @@ func (d *door) mayAny(r *http.Request, a gateway.Action) error {
 	return d.ask(r, a, "", policy.SomeKey)
 }
 
+// notDenied refuses where a denial of the caller holds, and asks for no grant.
+func (d *door) notDenied(r *http.Request, a gateway.Action, key string) error {
+	return d.Policy.DeniesAny(r.Context(), d.asking(r, a, key, policy.OneKey))
+}
+
 func (d *door) ask(r *http.Request, a gateway.Action, key string, keys policy.Keys) error {
 	gateway.RecordFrom(r.Context()).Update(func(f *gateway.Fields) { f.Action, f.Bucket, f.Key = a, d.Bucket, key })
-	facts := gateway.RecordFrom(r.Context()).Snapshot()
-	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
-	err := d.Policy.Judge(r.Context(), policy.Request{
-		Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Keys: keys, Address: address, Now: facts.Start,
-	})
-	if err != nil {
+	if err := d.Policy.Judge(r.Context(), d.asking(r, a, key, keys)); err != nil {
 		return err
 	}
 	return policy.PassageFrom(r.Context()).Bucket(d.Policy, callerOf(r), d.Bucket, a)
+}
+
+// asking is a question under the conditions of this request.
+func (d *door) asking(r *http.Request, a gateway.Action, key string, keys policy.Keys) policy.Request {
+	facts := gateway.RecordFrom(r.Context()).Snapshot()
+	address, _ := netip.ParseAddr(facts.Client) // none for a unix socket
+	return policy.Request{Caller: callerOf(r), Action: a, Bucket: d.Bucket, Key: key, Keys: keys, Address: address, Now: facts.Start}
 }

@@ -12,6 +12,7 @@ import (
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
 	"github.com/codeguardians/s3gateway/internal/relay"
+	"github.com/codeguardians/s3gateway/policy"
 )
 
 // inlineTypes are those that a browser may show in the gateway's origin: none
@@ -247,7 +248,7 @@ func guardFile(h http.Header, mode, filename string) {
 // shown is the disposition that a type may have.
 func shown(mode, contentType string) string {
 	essence, _, _ := strings.Cut(contentType, ";")
-	if !inlineTypes[strings.ToLower(strings.TrimSpace(essence))] {
+	if !inlineTypes[policy.CanonicalType(strings.ToLower(strings.TrimSpace(essence)))] {
 		return "attachment"
 	}
 	return mode

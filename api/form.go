@@ -39,7 +39,9 @@ type form struct {
 	// hash is of the file; want what the field sha256 says it is, in hex.
 	hash hash.Hash
 	want string
-	err  error
+	// unnamed is true after a part named file that is none.
+	unnamed bool
+	err     error
 }
 
 // openForm reads up to the file.
@@ -52,62 +54,79 @@ func openForm(r *http.Request, body io.Reader) (*form, error) {
 	}
 	f.parts = parts
 	for range maxFields {
-		part, name, err := f.next()
+		part, err := f.next()
 		if err == io.EOF {
-			return nil, noFile()
+			return nil, f.noFile()
 		}
 		if err != nil {
 			return nil, err
 		}
-		if name == fileField {
+		if part.isFile() {
 			return f, f.begin(part)
 		}
-		if err := f.field(name, part); err != nil {
+		if err := f.field(part); err != nil {
 			return nil, err
 		}
 	}
 	return nil, brokenForm(fmt.Sprintf("it has more than %d fields before the file", maxFields))
 }
 
-func noFile() error {
+func (f *form) noFile() error {
 	err := gateway.Errorf(gateway.InvalidRequest, "The form has no part named %s.", fileField)
+	if f.unnamed {
+		err = gateway.Errorf(gateway.InvalidRequest, "The form's part named %s has no filename, so it is a field and no file.", fileField)
+	}
 	err.Field = fileField
 	return err
 }
 
-// next gives the next part with its field name. It is the raw part: net/http
-// would undo quoted-printable, and the bytes stored were not those sent.
-func (f *form) next() (*multipart.Part, string, error) {
+// formPart is a part with what its Content-Disposition says.
+type formPart struct {
+	*multipart.Part
+	params map[string]string
+}
+
+// isFile tells the file from a field of the same name, in which FilePond sends its
+// metadata: a file has a filename.
+func (p formPart) isFile() bool {
+	_, named := p.params["filename"]
+	return named && p.params["name"] == fileField
+}
+
+// next returns the next part. It is the raw part: net/http would undo
+// quoted-printable, and the bytes stored were not those sent.
+func (f *form) next() (formPart, error) {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {
-		return nil, "", io.EOF
+		return formPart{}, io.EOF
 	}
 	if err != nil {
-		return nil, "", formError(err)
+		return formPart{}, formError(err)
 	}
 	said := part.Header.Values("Content-Disposition")
 	if len(said) != 1 {
-		return nil, "", brokenForm("a part has not one Content-Disposition")
+		return formPart{}, brokenForm("a part has not one Content-Disposition")
 	}
 	kind, params, err := mime.ParseMediaType(said[0])
 	if err != nil || kind != "form-data" {
-		return nil, "", brokenForm("a part's Content-Disposition cannot be read")
+		return formPart{}, brokenForm("a part's Content-Disposition cannot be read")
 	}
-	return part, params["name"], nil
+	return formPart{part, params}, nil
 }
 
+// formEscapes are the characters that browsers and fetch escape in a file's name,
+// and no others
+// (https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data).
+var formEscapes = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
+
 // begin opens the gate for the file's bytes.
-func (f *form) begin(part *multipart.Part) error {
+func (f *form) begin(part formPart) error {
 	switch encoding := strings.ToLower(part.Header.Get("Content-Transfer-Encoding")); encoding {
 	case "", "binary", "8bit", "7bit":
 	default: // RFC 7578 section 4.7: nobody sends it, so nobody means it well
 		return brokenForm("the file has a Content-Transfer-Encoding: send its bytes as they are")
 	}
-	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-	if err != nil {
-		return brokenForm("the file's Content-Disposition cannot be read")
-	}
-	f.file, f.filename, f.declared = part, params["filename"], part.Header.Get("Content-Type")
+	f.file, f.filename, f.declared = part.Part, formEscapes.Replace(part.params["filename"]), part.Header.Get("Content-Type")
 	f.gate.open = true
 	return nil
 }
@@ -132,7 +151,7 @@ func (f *form) Read(p []byte) (int, error) {
 func (f *form) finish() error {
 	f.gate.open, f.gate.left = false, formSlack
 	for range maxFields {
-		part, name, err := f.next()
+		part, err := f.next()
 		if err == io.EOF {
 			// The rest is an epilogue, or what is missing of Content-Length.
 			if _, err := io.Copy(io.Discard, f.gate); err != nil {
@@ -143,19 +162,34 @@ func (f *form) finish() error {
 		if err != nil {
 			return err
 		}
-		if name == fileField {
+		if part.isFile() {
 			return brokenForm("it has a second part named " + fileField + ": send one file at a time")
 		}
-		if err := f.field(name, part); err != nil {
+		if err := f.field(part); err != nil {
 			return err
 		}
 	}
 	return brokenForm(fmt.Sprintf("it has more than %d fields behind the file", maxFields))
 }
 
+// chunkFields are by what uploaders say that a form has a piece of a file, with the
+// uploader's name: stored as it is, each piece would be a file.
+var chunkFields = map[string]string{
+	"dzchunkindex":         "Dropzone",
+	"resumablechunknumber": "resumable.js",
+	"flowchunknumber":      "flow.js",
+	"qqpartindex":          "Fine Uploader",
+	"chunk":                "plupload",
+}
+
 // field reads a part that is not the file. Only sha256 means something; what an
-// app adds of its own is let go.
-func (f *form) field(name string, part *multipart.Part) error {
+// app adds of its own is passed over.
+func (f *form) field(part formPart) error {
+	name := part.params["name"]
+	f.unnamed = f.unnamed || name == fileField
+	if uploader, chunked := chunkFields[strings.ToLower(name)]; chunked {
+		return invalid(gateway.UnprocessableValue, name, "says that the form has a piece of a file, in the way of %s: switch its chunking off, or upload in pieces by tus, at %s/resumable", uploader, Root)
+	}
 	if name != sha256Field {
 		_, err := io.Copy(io.Discard, part)
 		if err != nil {

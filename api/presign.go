@@ -231,6 +231,11 @@ func (d *door) complete(w http.ResponseWriter, r *http.Request) error {
 	if err := d.may(r, gateway.Write, id); err != nil {
 		return err
 	}
+	// Whoever uploads needs no grant of read to be told that the file is there. Who
+	// is denied it is told nothing of it.
+	if err := d.notDenied(r, gateway.Read, id); err != nil {
+		return err
+	}
 	o, _, err := d.stat(r.Context(), id)
 	if err != nil {
 		return err

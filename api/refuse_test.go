@@ -110,7 +110,7 @@ func TestUploadsThatAreRefusedStoreNothing(t *testing.T) {
 			want: refusal{400, "InvalidRequest", "file", "boundary"}},
 		{name: "a second file", parts: []part{image, image}, want: refusal{400, "InvalidRequest", "file", "second part named file"}},
 		{name: "an empty filename", parts: []part{filePart("", "image/png", png)}, want: refusal{422, "UnprocessableValue", "filename", "empty"}},
-		{name: "no filename", parts: []part{{`form-data; name="file"`, "image/png", png}}, want: refusal{422, "UnprocessableValue", "filename", "empty"}},
+		{name: "no filename", parts: []part{{`form-data; name="file"`, "image/png", png}}, want: refusal{400, "InvalidRequest", "file", "has no filename"}},
 		{name: "a filename of dots", parts: []part{filePart("../..", "image/png", png)}, want: refusal{422, "UnprocessableValue", "filename", "empty"}},
 		{name: "a NUL in the filename", parts: []part{{"form-data; name=\"file\"; filename*=UTF-8''a%00.png", "image/png", png}},
 			want: refusal{422, "UnprocessableValue", "filename", "control character"}},

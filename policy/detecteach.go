@@ -63,7 +63,7 @@ func detectEach(head []byte) []string {
 		}
 		// The algorithm of browsers (WHATWG MIME Sniffing) as net/http has it.
 		essence, _, _ := strings.Cut(http.DetectContentType(beginning), ";")
-		if found := canonical(essence); slices.Contains(active, found) {
+		if found := CanonicalType(essence); slices.Contains(active, found) {
 			add(found)
 		}
 	}

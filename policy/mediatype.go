@@ -20,7 +20,7 @@ const (
 type mediaType struct{ name, canon string }
 
 func newMediaType(essence string) mediaType {
-	return mediaType{name: essence, canon: canonical(essence)}
+	return mediaType{name: essence, canon: CanonicalType(essence)}
 }
 
 // aliases are further names of a format, beyond those that mimetype knows.
@@ -123,9 +123,10 @@ var suffixes = []struct{ suffix, format string }{
 	{"+zip", zipArchive},
 }
 
-// canonical gives the one name of a format: audio/x-wav is audio/wav, image/jpg
-// is image/jpeg. A type that nobody knows keeps its name.
-func canonical(essence string) string {
+// CanonicalType returns the one name of a format: audio/x-wav is audio/wav, image/jpg
+// is image/jpeg. essence is in lower case and has no parameters. A type that nobody
+// knows keeps its name.
+func CanonicalType(essence string) string {
 	if name, ok := aliases[essence]; ok {
 		essence = name
 	}

@@ -67,7 +67,7 @@ func (t *Types) add(entry string) error {
 	if !wellFormedType(entry) {
 		return fmt.Errorf("%q is not a media type: write image/jpeg, image/* or */*", entry)
 	}
-	t.exact[canonical(entry)] = true
+	t.exact[CanonicalType(entry)] = true
 	return nil
 }
 
@@ -197,7 +197,7 @@ func (t Types) passes(found string, c Content) bool {
 	if counts {
 		return looksLike(m.canon, found)
 	}
-	if named && looksLike(canonical(byName), found) {
+	if named && looksLike(CanonicalType(byName), found) {
 		return true
 	}
 	if t.allows(newMediaType(found)) {

@@ -288,21 +288,21 @@ func TestTablesAreWellFormed(t *testing.T) {
 		}
 	}
 	for name, to := range aliases {
-		if canonical(name) != canonical(to) {
-			t.Errorf("alias %q: %q and %q are compared as two", name, canonical(name), canonical(to))
+		if CanonicalType(name) != CanonicalType(to) {
+			t.Errorf("alias %q: %q and %q are compared as two", name, CanonicalType(name), CanonicalType(to))
 		}
 		if node := mimetype.Lookup(to); node != nil && node.String() != to {
 			t.Errorf("alias %q leads to %q, which is itself an alias of %q", name, to, node)
 		}
 	}
 	for name, of := range generic {
-		if canonical(name) != name || canonical(of) != of {
+		if CanonicalType(name) != name || CanonicalType(of) != of {
 			t.Errorf("generic %q → %q is not canonical", name, of)
 		}
 	}
 	for name, list := range parents {
 		for _, p := range list {
-			if canonical(name) != name || canonical(p) != p {
+			if CanonicalType(name) != name || CanonicalType(p) != p {
 				t.Errorf("parent %q → %q is not canonical", name, p)
 			}
 		}

@@ -53,3 +53,47 @@ func echoing(name, value string) func(*s3.Options) {
 		o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue(name, value))
 	}
 }
+
+// Forms as uploaders send them: metadata of FilePond under the file's own name, and
+// a name with a quote as browsers write it.
+func TestFormsOfUploaders(t *testing.T) {
+	w := newWorld(t, open...)
+	send := func(parts ...string) answer {
+		body := ""
+		for _, p := range parts {
+			body += "--x\r\nContent-Disposition: form-data; " + p + "\r\n"
+		}
+		return do(t, newRequest(t, "POST", w.rest("direct"), strings.NewReader(body+"--x--\r\n"), "Content-Type", "multipart/form-data; boundary=x"))
+	}
+	const file = "name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello"
+	send("name=\"file\"\r\n\r\n{}").isProblem(t, http.StatusBadRequest, "has no filename, so it is a field")
+	for field, uploader := range map[string]string{"dzchunkindex": "Dropzone", "resumableChunkNumber": "resumable.js", "flowChunkNumber": "flow.js", "qqpartindex": "Fine Uploader", "chunk": "plupload"} {
+		send("name=\""+field+"\"\r\n\r\n0", file).isProblem(t, http.StatusUnprocessableEntity, uploader)
+		send(file, "name=\""+field+"\"\r\n\r\n0").isProblem(t, http.StatusUnprocessableEntity, "/api/v1/upload/resumable")
+	}
+	send(file, file).isProblem(t, http.StatusBadRequest, "second part named file")
+	w.unchanged()
+	if a := send("name=\"file\"\r\n\r\n{}", file, "name=\"file\"\r\n\r\n{}"); a.status != http.StatusCreated || a.json(t)["filename"] != "a.txt" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	a := send("name=\"file\"; filename=\"say %22hi%22 100%.txt\"\r\nContent-Type: text/plain\r\n\r\nhello")
+	if a.status != http.StatusCreated || a.json(t)["filename"] != `say "hi" 100%.txt` {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	send("name=\"file\"; filename=\"a%0D%0Ab.txt\"\r\n\r\nhello").isProblem(t, http.StatusUnprocessableEntity, "filename")
+}
+
+// A type under another of its names is shown as under the first.
+func TestATypeIsShownUnderEachOfItsNames(t *testing.T) {
+	w := newWorld(t, open...)
+	for declared, want := range map[string]string{"image/jpg": "inline", "image/x-png": "inline", "image/svg+xml": "attachment", "text/html": "attachment"} {
+		a := do(t, newRequest(t, "PUT", w.rest("direct?filename=a"), strings.NewReader("hello"), "Content-Type", declared))
+		if a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		got := do(t, newRequest(t, "GET", w.rest("download/"+a.json(t)["file_id"].(string)+"?disposition=inline"), nil))
+		if d := got.header.Get("Content-Disposition"); !strings.HasPrefix(d, want) {
+			t.Errorf("%s: %s", declared, d)
+		}
+	}
+}

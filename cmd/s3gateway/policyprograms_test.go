@@ -730,7 +730,8 @@ func (m *policyPrograms) apiElsewhere(who string) step {
 
 func (m *policyPrograms) apiComplete(who string) step {
 	key := m.fileKey()
-	return step{name: "api complete", who: who, needs: []need{{gateway.Write, key, false}}, refused: who == callerNobody, request: m.viaAPI(who, "POST", "complete"+at(key), "")}
+	denied := who != callerOwner && m.policy.deniesAny(who, gateway.Read, key)
+	return step{name: "api complete", who: who, needs: []need{{gateway.Write, key, false}}, refused: who == callerNobody || denied, request: m.viaAPI(who, "POST", "complete"+at(key), "")}
 }
 
 func (m *policyPrograms) apiRead(who string) step {
