@@ -74,13 +74,16 @@ func (s *Store) sweepOne(ctx context.Context, r oldRecord, now time.Time) (gone 
 }
 
 // endUpload leaves nothing of an upload: its parts first, so that a failure
-// leaves the state for the sweep. Parts are looked for by key too: a gateway
-// that died may not have come to note them.
+// leaves the state for the sweep. Parts of an open one are looked for by key too: a
+// gateway that died may not have come to note them. The key of a finished one is a
+// file's, which others may be writing by now.
 func (s *Store) endUpload(ctx context.Context, u *upload) error {
 	ctx, cancel := context.WithTimeout(lasting(ctx), cleanupTime)
 	defer cancel()
-	if err := s.abortAll(ctx, u.state.Key); err != nil {
-		return err
+	if !u.state.Done {
+		if err := s.abortAll(ctx, u.state.Key); err != nil {
+			return err
+		}
 	}
 	if u.saved == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/codeguardians/s3gateway"
@@ -91,6 +92,8 @@ func hasClaim(value any, want string) bool {
 		return want == map[bool]string{true: "true", false: "false"}[v]
 	case json.Number:
 		return v.String() == want
+	case float64: // as encoding/json reads every number
+		return strconv.FormatFloat(v, 'f', -1, 64) == want
 	case []any:
 		return slices.ContainsFunc(v, func(item any) bool {
 			text, ok := item.(string)

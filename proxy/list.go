@@ -141,7 +141,7 @@ func (n names) apply(raw []byte) ([]byte, error) {
 }
 
 func (n names) edit(raw []byte) ([]byte, error) {
-	s := nameScanner{names: n, decoder: xml.NewDecoder(bytes.NewReader(raw)), raw: raw}
+	s := nameScanner{names: n, decoder: xml.NewDecoder(bytes.NewReader(raw)), raw: raw, encoded: bytes.Contains(raw, encodedNames)}
 	if err := s.scan(); err != nil {
 		return nil, err
 	}
@@ -154,11 +154,16 @@ func (n names) edit(raw []byte) ([]byte, error) {
 	return append(out, raw[copied:]...), nil
 }
 
+// encodedNames is in an answer whose names are percent-encoded. No name has it: its
+// brackets would be escaped.
+var encodedNames = []byte("<EncodingType>url</EncodingType>")
+
 // nameScanner finds the edits of one answer.
 type nameScanner struct {
 	names
 	raw     []byte
 	decoder *xml.Decoder
+	encoded bool // names are percent-encoded, as the client asked
 	path    []string
 	edits   []edit
 	// of the open entry: where it begins, how many edits were before it, and
@@ -222,15 +227,14 @@ func (s *nameScanner) text(text string, begin, end int) {
 		s.edits = append(s.edits, edit{begin, end, escapeText(s.bucket)})
 	case len(s.path) == 2 && element == "KeyCount":
 		s.count = edit{begin, end, text}
-	case len(s.path) == 2 && nextPage[element] && behindReserved(text) != "":
-		s.edits = append(s.edits, edit{begin, end, escapeText(behindReserved(text))})
+	case len(s.path) == 2 && nextPage[element] && s.behindReserved(text) != "":
+		s.edits = append(s.edits, edit{begin, end, escapeText(s.behindReserved(text))})
 		s.skips = true
 	case len(s.path) == 2 && tokens[element] && s.at.Prefix != "":
 		s.edits = append(s.edits, edit{begin, end, escapeText(clientToken(text, s.at.Prefix))})
 	case keyElements[element]:
-		key := cutPrefix(text, s.at.Prefix)
-		plain, err := url.QueryUnescape(key) // the client may have asked for encoded keys
-		s.reserved = s.reserved || isReserved(key) || err == nil && isReserved(plain)
+		key := s.cutPrefix(text)
+		s.reserved = s.reserved || isReserved(s.plain(key))
 		if key != text {
 			s.edits = append(s.edits, edit{begin, end, escapeText(key)})
 		}
@@ -256,11 +260,14 @@ const lastReserved = gateway.ReservedPrefix + "~"
 // such a key, "" for any other. A client is not shown the ids of other callers'
 // uploads, and need not go through pages of nothing. Tokens are keys on Ceph,
 // and keys in base64 on MinIO and the embedded store; AWS's show none.
-func behindReserved(marker string) string {
-	if plain, err := url.QueryUnescape(marker); isReserved(marker) || err == nil && isReserved(plain) {
+//
+// Only what is under the prefix byte for byte is: a key that a store may clean to
+// such a one lies elsewhere in the order, and a marker never goes back.
+func (s *nameScanner) behindReserved(marker string) string {
+	if gateway.Reserved(s.plain(marker)) {
 		return lastReserved
 	}
-	if plain, err := base64.StdEncoding.DecodeString(marker); err == nil && isReserved(string(plain)) {
+	if plain, err := base64.StdEncoding.DecodeString(marker); err == nil && gateway.Reserved(string(plain)) {
 		return base64.StdEncoding.EncodeToString([]byte(lastReserved))
 	}
 	return ""
@@ -280,10 +287,19 @@ func (s *nameScanner) finish() {
 	slices.SortFunc(s.edits, func(a, b edit) int { return cmp.Compare(a.begin, b.begin) })
 }
 
-// cutPrefix takes a prefix off a key, which may be percent-encoded; what is left
-// keeps its encoding.
-func cutPrefix(key, prefix string) string {
-	if rest, ok := strings.CutPrefix(key, prefix); ok {
+// plain is a name of the answer without the encoding that its client asked for. Of
+// any other answer a percent sign is one.
+func (s *nameScanner) plain(name string) string {
+	if plain, err := url.QueryUnescape(name); s.encoded && err == nil {
+		return plain
+	}
+	return name
+}
+
+// cutPrefix takes the backend's prefix off a key; what is left keeps its encoding.
+func (s *nameScanner) cutPrefix(key string) string {
+	prefix := s.at.Prefix
+	if rest, ok := strings.CutPrefix(key, prefix); ok || !s.encoded {
 		return rest
 	}
 	for i := range len(key) + 1 {

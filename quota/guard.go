@@ -38,7 +38,8 @@ type Guard struct {
 	// Keeper has the quotas and their book.
 	Keeper *Keeper
 
-	windows windows
+	windows  windows
+	versions versioning
 }
 
 // RoundTrip passes a request on to the backend within the quotas that hold for
@@ -47,6 +48,9 @@ type Guard struct {
 func (g *Guard) RoundTrip(r *http.Request, bucket, key string, next http.RoundTripper) (*http.Response, error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return next.RoundTrip(r)
+	}
+	if key == "" {
+		defer g.versions.forget(bucket)
 	}
 	rules := g.Keeper.rulesFor(r.Context())
 	resp, err := g.within(r, rules, bucket, key, next)
@@ -171,12 +175,11 @@ func (t *touching) add(q *request, r resource, what ...string) {
 
 func (t *touching) object(q *request) {
 	g := t.guard
-	measure := g.object(q, q.bucket, q.key, q.version())
 	if v := q.version(); v != "" {
-		t.add(q, resource{measure: measure}, "version", g.Client.VersionName(v))
+		t.add(q, resource{measure: g.object(q, q.bucket, q.key, v)}, "version", g.Client.VersionName(v))
 		return
 	}
-	t.add(q, resource{current: true, measure: measure, hidden: g.hidden(q, q.bucket, q.key)})
+	t.add(q, resource{current: true, measure: g.currentObject(q), hidden: g.hidden(q, q.bucket, q.key)})
 }
 
 // resourceName joins the parts of a name so that no part can be taken for two:

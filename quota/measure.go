@@ -36,11 +36,25 @@ func (g *Guard) head(in *s3.HeadObjectInput) func(context.Context) (state, error
 		out, err := g.Client.S3().HeadObject(ctx, in)
 		switch {
 		case err == nil:
-			return state{Usage{aws.ToInt64(out.ContentLength), 1}, aws.ToString(out.VersionId)}, nil
+			return state{Usage: Usage{aws.ToInt64(out.ContentLength), 1}, version: aws.ToString(out.VersionId)}, nil
 		case absent(err):
 			return state{}, nil
 		}
 		return state{}, err
+	}
+}
+
+// currentObject measures the object that is read by its key. Whether the next write
+// takes its place depends on the bucket too: MinIO's HEAD of an object from before
+// versions names none.
+func (g *Guard) currentObject(q *request) func(context.Context) (state, error) {
+	measure := g.object(q, q.bucket, q.key, "")
+	return func(ctx context.Context) (state, error) {
+		s, err := measure(ctx)
+		if err == nil && s.Objects > 0 && !s.versioned() {
+			s.stays = g.versions.kept(ctx, g.Client.S3(), q.bucket, g.Keeper.options.Now())
+		}
+		return s, err
 	}
 }
 

@@ -111,7 +111,7 @@ func headRecord(ctx context.Context, client *s3.Client, bucket, key, version str
 		meta.Set("X-Amz-Meta-"+name, value)
 	}
 	n, _ := strconv.ParseInt(meta.Get(RecordBytes), 10, 64)
-	return recorded{state{Usage{Bytes: max(n, 0)}, aws.ToString(out.VersionId)}, meta.Get(RecordKey)}, nil
+	return recorded{state{Usage: Usage{Bytes: max(n, 0)}, version: aws.ToString(out.VersionId)}, meta.Get(RecordKey)}, nil
 }
 
 // records sums the bytes of unfinished files in the gateway's records.

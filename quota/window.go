@@ -10,8 +10,9 @@ import (
 type state struct {
 	Usage
 	// version is its version id; "" or "null" where the next write takes its
-	// place.
+	// place, unless stays is true: the bucket has begun to keep versions since.
 	version string
+	stays   bool
 }
 
 func (s state) versioned() bool { return s.version != "" && s.version != "null" }
@@ -142,7 +143,7 @@ func newVisit(v *window) *visit { return &visit{window: v, tickets: map[string]T
 
 // growth is what storing so much under the window's resource adds at most.
 func (v *window) growth(incoming Usage) Usage {
-	if !v.known || v.foreign || v.current && v.before.versioned() {
+	if !v.known || v.foreign || v.current && (v.before.versioned() || v.before.stays) {
 		return incoming
 	}
 	return incoming.minus(v.before.Usage)

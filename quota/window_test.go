@@ -11,7 +11,7 @@ import (
 // there in the end.
 func TestWhatAWindowSettles(t *testing.T) {
 	of := func(bytes int64) state { return state{Usage: Usage{bytes, 1}} }
-	version := func(bytes int64, id string) state { return state{Usage{bytes, 1}, id} }
+	version := func(bytes int64, id string) state { return state{Usage: Usage{bytes, 1}, version: id} }
 	failed := errors.New("no answer")
 	for name, tt := range map[string]struct {
 		before    state
@@ -82,7 +82,7 @@ func TestWhatAWindowHoldsMeanwhile(t *testing.T) {
 		"one in the place of another":    {outcome{kind: replaced}, Usage{90, 1}, Usage{}},
 		"copies in each other's place":   {outcome{kind: inPlace}, Usage{90, 1}, Usage{}},
 		"what may be versions":           {outcome{kind: unknown}, Usage{370, 6}, Usage{}},
-		"versions":                       {outcome{kind: added, after: state{Usage{5, 1}, "v"}}, Usage{}, Usage{30, 6}},
+		"versions":                       {outcome{kind: added, after: state{Usage: Usage{5, 1}, version: "v"}}, Usage{}, Usage{30, 6}},
 		"changes that the store refused": {outcome{kind: nothing}, Usage{}, Usage{}},
 	} {
 		t.Run(name, func(t *testing.T) {

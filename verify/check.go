@@ -138,12 +138,19 @@ func (g *Gate) remove(ctx context.Context, key string, was http.Header) {
 	done := g.change(key)
 	defer done(false)
 	req := backend.Request{Method: http.MethodDelete, Bucket: g.Bucket, Key: key, Header: http.Header{}}
+	send := g.Client.Do
 	if version := was.Get("X-Amz-Version-Id"); version != "" && version != "null" {
 		req.Query = []signer.Param{{Key: "versionId", Value: version}}
 	} else if etag := was.Get("Etag"); etag != "" {
-		req.Header.Set("If-Match", etag)
+		send = func(ctx context.Context, req backend.Request) (*http.Response, error) {
+			return g.Client.DeleteIf(ctx, req, backend.DeleteConditions{Match: etag})
+		}
 	}
-	resp, err := g.Client.Do(ctx, req)
+	resp, err := send(ctx, req)
+	if gateway.CodeOf(err) == gateway.PreconditionFailed || gateway.CodeOf(err) == gateway.NoSuchKey {
+		done(true)
+		return // another one has taken its place
+	}
 	if err == nil {
 		defer resp.Body.Close()
 		if resp.StatusCode >= http.StatusMultipleChoices {

@@ -44,9 +44,12 @@ func (a *app) deleteDue(ctx context.Context, d lifecycle.Deletion) error {
 		req.Query = []signer.Param{{Key: "uploadId", Value: d.UploadID}}
 	case d.VersionID != "":
 		req.Query = []signer.Param{{Key: "versionId", Value: d.VersionID}}
-	default:
-		// What replaced the object meanwhile is young.
-		req.Header.Set("If-Match", `"`+d.ETag+`"`)
+	}
+	if d.UploadID == "" && (d.VersionID == "" || d.VersionID == "null") {
+		// What replaced the object, or the null version, meanwhile is young.
+		if d.ETag != "" {
+			req.Header.Set("If-Match", `"`+d.ETag+`"`)
+		}
 		req.Header.Set("X-Amz-If-Match-Last-Modified-Time", d.Modified.UTC().Format(http.TimeFormat))
 	}
 	resp, err := a.client.Do(ctx, req)

@@ -37,6 +37,7 @@ type Pool struct {
 	waiters []*waiter
 	seq     int64
 	watched time.Time // when all streams were looked at
+	looked  time.Time // when a stream to end was last looked for
 	ended   time.Time // when the last stream was ended
 }
 
@@ -352,7 +353,12 @@ func (p *Pool) watch() {
 // waited long enough.
 func (p *Pool) relieve() {
 	p.mu.Lock()
-	victim := p.victim()
+	var victim *Grant
+	// One look serves all who wait: each goes through all of them.
+	if now := p.now(); now.Sub(p.looked) >= lookEvery {
+		p.looked = now
+		victim = p.victim()
+	}
 	p.mu.Unlock()
 	if victim != nil {
 		victim.stream.End(ended(p.name))

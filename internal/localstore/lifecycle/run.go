@@ -161,7 +161,7 @@ func (s *sweep) version(v localstore.Version) error {
 	s.replaced++
 	for _, r := range s.rules {
 		if r.retires(v, replaced, before, s.now) {
-			return s.remove(Deletion{Key: v.Key, VersionID: v.ID, Rule: r.ID})
+			return s.remove(Deletion{Key: v.Key, VersionID: v.ID, ETag: v.ETag, Modified: v.Modified, Rule: r.ID})
 		}
 	}
 	return nil
@@ -185,7 +185,7 @@ func (s *sweep) lone() error {
 	}
 	for _, r := range s.rules {
 		if r.clears(*marker, s.now) {
-			return s.remove(Deletion{Key: marker.Key, VersionID: marker.ID, Rule: r.ID})
+			return s.remove(Deletion{Key: marker.Key, VersionID: marker.ID, Modified: marker.Modified, Rule: r.ID})
 		}
 	}
 	return nil
