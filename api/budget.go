@@ -64,14 +64,12 @@ func (b *Budget) rounded(n int64) int64 {
 	return n
 }
 
-// forAnswer takes memory for an answer that is made whole, for as long as its client
-// takes to read it. A nil Budget has no bound.
-func (b *Budget) forAnswer(ctx context.Context, n int64) (*fairshare.Grant, error) {
+// memoryPool is nil for a nil Budget, which has no bound.
+func (b *Budget) memoryPool() *fairshare.Pool {
 	if b == nil {
-		return nil, nil
+		return nil
 	}
-	grant, err := b.Memory.Take(ctx, min(n, b.total), b.wait)
-	return grant, fairshare.Busy(err)
+	return b.Memory
 }
 
 // take waits for a buffer of at least n bytes, at most the whole budget. The

@@ -40,7 +40,7 @@ func (d *door) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// Before it is made: those who wait for memory hold none.
-	grant, err := d.Budget.forAnswer(r.Context(), int64(limit)*listedCost)
+	grant, err := d.Budget.memoryPool().ForAnswer(r.Context(), int64(limit)*listedCost)
 	if err != nil {
 		return err
 	}

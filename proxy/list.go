@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/fairshare"
 	"github.com/codeguardians/s3gateway/signer"
 )
 
@@ -68,30 +70,70 @@ func (d *Door) named(x *exchange) error {
 
 // forwardNamed sends a request and puts the client's names into the answer.
 func (d *Door) forwardNamed(x *exchange, req backend.Request) error {
-	resp, err := d.sendChange(x, req)
+	answer, err := d.wholeAnswer(x, req)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	answer, err := d.readAnswer(x, resp.Body)
-	if err != nil {
-		return clientGone(x.r.Context(), err)
-	}
-	defer answer.Release()
-	raw, err := (names{bucket: x.addr.Bucket, at: x.at}).apply(answer.Raw)
+	defer answer.memory.Release()
+	raw, err := (names{bucket: x.addr.Bucket, at: x.at}).apply(answer.raw)
 	if err != nil {
 		return err
 	}
-	answer.Raw = nil
-	answer.Keep(int64(len(raw))) // for as long as the client takes to read it
-	copyAnswer(x.w.Header(), resp.Header)
+	answer.raw = nil
+	answer.memory.Keep(int64(cap(raw))) // for as long as the client takes to read it
+	copyAnswer(x.w.Header(), answer.header)
 	x.w.Header().Set("Content-Length", decimal(int64(len(raw))))
-	x.w.WriteHeader(resp.StatusCode)
+	x.w.WriteHeader(answer.status)
 	if _, err := x.w.Write(raw); err != nil {
 		return broken(x, err)
 	}
 	return nil
 }
+
+// wholeAnswer is an answer of the backend that was read whole. Nothing of the
+// backend's own is held any more.
+type wholeAnswer struct {
+	raw    []byte
+	memory *fairshare.Grant
+	status int
+	header http.Header
+}
+
+// listedCost is what an entry of a listing may take until the answer is made, in
+// bytes: in the store in the process, as it was read, and rewritten.
+const listedCost = 16 << 10
+
+func (d *Door) wholeAnswer(x *exchange, req backend.Request) (a wholeAnswer, err error) {
+	entries := int64(maxListed)
+	if n, err := strconv.ParseInt(get(x.query, "max-keys"), 10, 64); err == nil {
+		entries = min(max(n, 1), maxListed)
+	}
+	if a.memory, err = d.Memory.ForAnswer(x.r.Context(), entries*listedCost); err != nil {
+		return a, err
+	}
+	defer func() {
+		if err != nil {
+			a.memory.Release()
+		}
+	}()
+	resp, err := d.sendChange(x, req)
+	if err != nil {
+		return a, err
+	}
+	defer resp.Body.Close()
+	if a.raw, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
+		return a, clientGone(x.r.Context(), err)
+	}
+	if len(a.raw) > maxAnswer {
+		return a, backend.Broken("its answer is larger than %d bytes", maxAnswer)
+	}
+	a.status, a.header = resp.StatusCode, resp.Header
+	return a, nil
+}
+
+// maxListed is the longest page of a listing
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
+const maxListed = 1000
 
 // The elements that carry names in S3's listings and multipart answers
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and

@@ -15,9 +15,10 @@ var unserved = []struct{ subResource, reason string }{
 	{"torrent", "S3 itself has given it up"},
 }
 
-// selectors are query keys of the table's rows that say which one, not what: on
-// another operation they are no sub-resource.
-var selectors = []string{"id", "partNumber"}
+// selectors are query keys of the table's rows that say which one, not what, and have
+// names that a page may use for something else: on another operation they are no
+// sub-resource.
+var selectors = []string{"id"}
 
 // unservedHeaders are the x-amz-* headers of the S3 API that no row takes, and why.
 var unservedHeaders = map[string]string{

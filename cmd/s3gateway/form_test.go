@@ -133,12 +133,12 @@ func TestAFormOutsideItsPolicyIsRefused(t *testing.T) {
 		{"file of another type", page(500), nil, 403, "AccessDenied"},
 		{"no key", png(100), func(f map[string]string) { delete(f, "key") }, 400, "InvalidArgument"},
 		{"no signature", png(100), func(f map[string]string) { delete(f, "x-amz-signature") }, 400, "InvalidArgument"},
-		{"signature of version 2", png(100), func(f map[string]string) {
+		{"wrong signature of version 2", png(100), func(f map[string]string) {
 			for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 				delete(f, name)
 			}
 			f["AWSAccessKeyId"], f["signature"] = testKeyID, "c2lnbmF0dXJl"
-		}, 403, "AccessDenied"},
+		}, 403, "SignatureDoesNotMatch"},
 		{"unknown access key", png(100), func(f map[string]string) {
 			f["x-amz-credential"] = strings.Replace(f["x-amz-credential"], testKeyID, "NOBODY", 1)
 		}, 403, "InvalidAccessKeyId"},

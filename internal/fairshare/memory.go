@@ -42,6 +42,16 @@ func Busy(err error) error {
 	}
 }
 
+// ForAnswer takes n bytes, at most a quarter of all, for an answer that is made whole,
+// before it is made: those who wait for memory hold none. A nil pool has no bound.
+func (p *Pool) ForAnswer(ctx context.Context, n int64) (*Grant, error) {
+	if p == nil {
+		return nil, nil
+	}
+	grant, err := p.Take(ctx, min(n, p.total/4), memoryWait)
+	return grant, Busy(err)
+}
+
 // Document is a small body in memory.
 type Document struct {
 	Raw   []byte
