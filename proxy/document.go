@@ -102,7 +102,7 @@ func rewritten(x *exchange, doc any) backend.Request {
 			x.out.Del(name)
 		}
 	}
-	return document{raw: marshal(doc)}.request(x)
+	return document{raw: plainQuotes(marshal(doc))}.request(x) // a quote is no longer than it was
 }
 
 // checksumsAreObjects tells the checksum of the whole object, which a Complete

@@ -269,8 +269,8 @@ func (s *nameScanner) text(text string, begin, end int) {
 		s.edits = append(s.edits, edit{begin, end, escapeText(s.bucket)})
 	case len(s.path) == 2 && element == "KeyCount":
 		s.count = edit{begin, end, text}
-	case len(s.path) == 2 && nextPage[element] && s.behindReserved(text) != "":
-		s.edits = append(s.edits, edit{begin, end, escapeText(s.behindReserved(text))})
+	case len(s.path) == 2 && nextPage[element] && s.behindReserved(element, text) != "":
+		s.edits = append(s.edits, edit{begin, end, escapeText(s.behindReserved(element, text))})
 		s.skips = true
 	case len(s.path) == 2 && tokens[element] && s.at.Prefix != "":
 		s.edits = append(s.edits, edit{begin, end, escapeText(clientToken(text, s.at.Prefix))})
@@ -305,11 +305,11 @@ const lastReserved = gateway.ReservedPrefix + "~"
 //
 // Only what is under the prefix byte for byte is: a key that a store may clean to
 // such a one lies elsewhere in the order, and a marker never goes back.
-func (s *nameScanner) behindReserved(marker string) string {
+func (s *nameScanner) behindReserved(element, marker string) string {
 	if gateway.Reserved(s.plain(marker)) {
 		return lastReserved
 	}
-	if plain, err := base64.StdEncoding.DecodeString(marker); err == nil && gateway.Reserved(string(plain)) {
+	if plain, err := base64.StdEncoding.DecodeString(marker); err == nil && element == "NextContinuationToken" && gateway.Reserved(string(plain)) {
 		return base64.StdEncoding.EncodeToString([]byte(lastReserved))
 	}
 	return ""

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/codeguardians/s3gateway/backend"
+	"github.com/codeguardians/s3gateway/internal/testbed"
 )
 
 // A key with a percent sign is no other key: it is listed as it is, and does not
@@ -165,5 +167,50 @@ func TestTheEndOfAResumableUploadEndsNoOther(t *testing.T) {
 	_, err = w.s3().UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &w.bucket, Key: &id, UploadId: mine.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
 	if err != nil {
 		t.Errorf("terminate %d: a multipart upload of an S3 client to the finished file's key: %v", end.status, err)
+	}
+}
+
+// A key that is a token of a listing when it is read so is a key all the same.
+func TestAKeyThatReadsLikeATokenEndsNoListing(t *testing.T) {
+	store := testbed.Open(t)
+	target := store.Bucket(t)
+	w := newWorldOn(t, store, target, append(open, yamlFile(t, "buckets:\n  - {name: pictures, bucket: "+target+"}\n"))...)
+	w.bucket = "pictures"
+	for _, key := range []string{"A", "LnMzZ2F0ZXdheS94", "Z"} {
+		if a := do(t, w.signedPut(key, []byte("x"))); a.status != 200 {
+			t.Fatal(key, a.status, string(a.body))
+		}
+	}
+	seen, marker := []string{}, ""
+	for range 8 {
+		out, err := w.s3().ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: &w.bucket, MaxKeys: aws.Int32(1), Marker: &marker, Delimiter: aws.String("/")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range out.Contents {
+			seen = append(seen, *o.Key)
+		}
+		if !aws.ToBool(out.IsTruncated) {
+			break
+		}
+		marker = aws.ToString(out.NextMarker)
+	}
+	w.bucket = target
+	if len(seen) != 3 {
+		t.Errorf("%s: %q", store.Name, seen)
+	}
+}
+
+// A batch of long keys that have to be escaped is no longer for the store than it was.
+func TestABatchOfLongKeysWithQuotesIsDeleted(t *testing.T) {
+	w := newWorld(t, open...)
+	var doc strings.Builder
+	doc.WriteString("<Delete><Quiet>true</Quiet>")
+	for i := range 1000 {
+		doc.WriteString("<Object><Key>" + strings.Repeat(strings.Repeat(`"`, 180)+"/", 5) + strconv.Itoa(i) + "</Key></Object>")
+	}
+	doc.WriteString("</Delete>")
+	if a := w.document("POST", "?delete", []byte(doc.String())); a.status != http.StatusOK || strings.Contains(string(a.body), "<Error>") {
+		t.Errorf("%d %.300s", a.status, a.body)
 	}
 }
