@@ -276,7 +276,7 @@ var varying = regexp.MustCompile(`<(LastModified|UploadId|NextUploadIdMarker|Ver
 
 // same compares two answers of which both are good.
 func (d *differential) same(a asked, was, got answer) {
-	if a.name == "GET bucket ?location" {
+	if strings.HasPrefix(a.name, "GET bucket ?location") {
 		return // us-east-1 has no name there, as on AWS; MinIO names it
 	}
 	plain := func(way int, text string) string {

@@ -13,7 +13,7 @@ import (
 // Listings that are not read share memory with uploads, on both doors, however many
 // clients ask for them; a client that reads gets its own all the same.
 func TestUnreadListingsShareMemoryWithUploads(t *testing.T) {
-	const budget, clients = 32 << 20, 50
+	const budget, clients = 128 << 20, 50
 	w := newFiled(t, twoCallers, fmt.Sprint("UPLOAD_BUFFER_BYTES=", budget))
 	long := strings.Repeat(strings.Repeat("é", 100)+"/", 4)
 	var all sync.WaitGroup
