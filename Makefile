@@ -1,6 +1,6 @@
 # s3gateway. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: test-adversary test-slow test-faults test-faults-minio test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
+.PHONY: test-adversary test-oracles test-slow test-faults test-faults-minio test-faults-short test-model test-model-minio measure-store bench-store test-large test-rates redis help run build test test-minio test-clients test-conformance check minio fuzz bench clean
 
 GO      ?= go
 BIN     := bin/s3gateway
@@ -76,6 +76,9 @@ CHANGES ?= 100000
 ADVERSARY = ^($(shell grep -oE '\b(Test|Fuzz)[A-Za-z0-9]+' SECURITY.md | sort -u | paste -sd'|' -))$$
 test-adversary: ## each attack of SECURITY.md, and CHANGES changes of valid requests (half an hour)
 	S3GATEWAY_CHANGES=$(CHANGES) $(GO) test -race -count=1 -parallel 12 -timeout 2h -run '$(ADVERSARY)' ./cmd/s3gateway ./proxy ./policy ./quota ./signer ./internal/...
+
+test-oracles: ## random policies and uploads against an oracle of the policy, and of what the store holds (PROGRAMS=n, ten minutes for 10,000)
+	S3GATEWAY_PROGRAMS=$(PROGRAMS) $(GO) test -count=1 -v -timeout 2h -run 'TestTheGatewayFollowsAnOracle|TestWhatIsCountedIsWhatIsStored' ./cmd/s3gateway
 
 test-slow: ## 7,000 slow clients: p99 of the others, memory of each (one minute, 15,000 open files)
 	S3GATEWAY_MEASURE=1 $(GO) test -count=1 -v -timeout $(TIMEOUT) -run 'TestMeasuredSlowClients|TestAnUnreadAnswer' ./cmd/s3gateway
