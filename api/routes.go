@@ -164,10 +164,7 @@ func (d *door) unknown(w http.ResponseWriter, r *http.Request) error {
 
 // clip bounds what a refusal repeats of a client's own words.
 func clip(s string, most int) string {
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return strings.ToValidUTF8(gateway.Clip(s, most), "\uFFFD")
 }
 
 // noSuchRoute is this door's own code.

@@ -261,10 +261,4 @@ func (t Types) notAllowed(found, by, declared string) error {
 }
 
 // clip bounds what a refusal repeats of a client's own words.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func clip(s string) string { return gateway.Clip(s, 128) }

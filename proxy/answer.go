@@ -7,7 +7,6 @@ import (
 
 	gateway "github.com/codeguardians/s3gateway"
 	"github.com/codeguardians/s3gateway/backend"
-	"github.com/codeguardians/s3gateway/internal/fairshare"
 )
 
 // maxAnswer bounds an answer that is read whole to be written anew: a listing
@@ -21,28 +20,27 @@ func (d *Door) fetch(x *exchange, req backend.Request, into any) error {
 		return err
 	}
 	defer resp.Body.Close()
-	answer, err := d.readAnswer(x, resp.Body)
+	raw, err := readAnswer(resp.Body)
 	if err != nil {
 		return clientGone(x.r.Context(), err)
 	}
-	defer answer.Release()
-	if failed := x.asErrorDocument(answer.Raw); failed != nil {
+	if failed := x.asErrorDocument(raw); failed != nil {
 		return failed
 	}
-	if err := xml.Unmarshal(answer.Raw, into); err != nil {
+	if err := xml.Unmarshal(raw, into); err != nil {
 		return backend.Broken("its answer to %s is no document: %w", x.op.Name, err)
 	}
 	return nil
 }
 
-// readAnswer reads an answer whole, through its limit, into memory that is shared with
-// uploads and documents.
-func (d *Door) readAnswer(x *exchange, body io.Reader) (*fairshare.Document, error) {
-	answer, err := d.Memory.ReadDocument(x.r.Context(), body, maxAnswer)
-	if gateway.CodeOf(err) == gateway.EntityTooLarge {
+// readAnswer reads an answer whole, through its limit. It waits for no memory: what
+// the answer is to may have been done.
+func readAnswer(body io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err == nil && len(raw) > maxAnswer {
 		err = backend.Broken("its answer is larger than %d bytes", maxAnswer)
 	}
-	return answer, err
+	return raw, err
 }
 
 // asErrorDocument gives the error that hides in an answer with status 200.

@@ -205,7 +205,7 @@ func checkLocation(wanted, region string) error {
 }
 
 // clip bounds what a refusal repeats of a client's own words.
-func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
+func clip(s string) string { return gateway.Clip(s, 64) }
 
 // checkNewBucket answers for a bucket that is there where clients make none, as S3
 // does to its owner: rclone asks for a bucket before it stores anything in it,

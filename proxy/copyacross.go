@@ -139,15 +139,14 @@ func (d *Door) tagsOf(x *exchange, s source) (string, error) {
 	default:
 		return "", backend.ReadError(resp)
 	}
-	answer, err := d.readAnswer(x, resp.Body)
+	raw, err := readAnswer(resp.Body)
 	if err != nil {
 		return "", err
 	}
-	defer answer.Release()
 	var doc struct {
 		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`
 	}
-	if err := xml.Unmarshal(answer.Raw, &doc); err != nil {
+	if err := xml.Unmarshal(raw, &doc); err != nil {
 		return "", err
 	}
 	pairs := make([]string, len(doc.Tags))

@@ -101,13 +101,7 @@ type errorDocument struct {
 
 // echoed bounds what an answer repeats of a request: a key that is served fits, with
 // every byte of it escaped.
-func echoed(s string) string {
-	const most = 3 * 1100
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func echoed(s string) string { return gateway.Clip(s, 3*1100) }
 
 type element struct {
 	XMLName xml.Name

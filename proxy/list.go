@@ -121,11 +121,8 @@ func (d *Door) wholeAnswer(x *exchange, req backend.Request) (a wholeAnswer, err
 		return a, err
 	}
 	defer resp.Body.Close()
-	if a.raw, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
+	if a.raw, err = readAnswer(resp.Body); err != nil {
 		return a, clientGone(x.r.Context(), err)
-	}
-	if len(a.raw) > maxAnswer {
-		return a, backend.Broken("its answer is larger than %d bytes", maxAnswer)
 	}
 	a.status, a.header = resp.StatusCode, resp.Header
 	return a, nil

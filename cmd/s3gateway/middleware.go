@@ -72,14 +72,6 @@ func newRequestID() string {
 // that is served, and a little more.
 const maxLoggedPath = 1100
 
-// clipped cuts a long text and says so.
-func clipped(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
-
 // logRequest writes one line per request. The query stays out of it, and the host
 // of a whole URL: they may carry a signature, or a password.
 func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *recorder, f gateway.Fields) {
@@ -93,7 +85,7 @@ func logRequest(log zerolog.Logger, end time.Time, r *http.Request, seen *record
 	if log.GetLevel() > level {
 		return
 	}
-	line = line.Str("id", f.ID).Str("door", string(f.Door)).Str("method", r.Method).Str("path", clipped(rawPath(r.RequestURI), maxLoggedPath)).
+	line = line.Str("id", f.ID).Str("door", string(f.Door)).Str("method", r.Method).Str("path", gateway.Clip(rawPath(r.RequestURI), maxLoggedPath)).
 		Str("client", f.Client).Int("status", status).Int64("bytes", seen.bytes).Dur("took", end.Sub(f.Start))
 	for name, value := range map[string]string{
 		"operation": f.Operation, "caller": f.Caller, "cache": f.Cache, "backend_request_id": f.Backend,

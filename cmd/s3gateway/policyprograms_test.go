@@ -196,22 +196,7 @@ func (m *policyPrograms) empty() {
 	for _, r := range m.resumes {
 		do(m.t, newRequest(m.t, "DELETE", r.at, nil, "X-Api-Key", apiKeyOf(r.owner), "Tus-Resumable", "1.0.0"))
 	}
-	listed, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &m.bucket})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	var gone []types.ObjectIdentifier
-	for _, v := range listed.Versions {
-		gone = append(gone, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
-	}
-	for _, d := range listed.DeleteMarkers {
-		gone = append(gone, types.ObjectIdentifier{Key: d.Key, VersionId: d.VersionId})
-	}
-	for _, o := range gone {
-		if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &m.bucket, Key: o.Key, VersionId: o.VersionId}); err != nil {
-			m.t.Fatal(err)
-		}
-	}
+	m.removeVersions(client)
 	m.versions, m.resumes, m.links = nil, nil, nil
 	client.DeleteBucketLifecycle(ctx, &s3.DeleteBucketLifecycleInput{Bucket: &m.bucket})
 }
